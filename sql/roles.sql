@@ -1,11 +1,13 @@
--- The four roles, created if absent. Roles belong to the cluster: a second database reuses them, and
--- two databases may be installed at the same moment, so losing the race to create one is a success.
--- Needs CREATEROLE (or the roles to exist already and pkgdb_owner to be granted); no superuser.
+-- The four roles, created if absent. Roles belong to the cluster: a second database reuses them,
+-- and two databases may be installed at the same moment, so losing the race to create one is a
+-- success. Needs CREATEROLE (or the roles to exist already and pkgdb_owner to be granted); no
+-- superuser.
 do $$
 declare
     v_role text;
 begin
-    foreach v_role in array array['pkgdb_owner', 'pkgdb_reader', 'pkgdb_publisher', 'pkgdb_operator']
+    foreach v_role in array array[
+        'pkgdb_owner', 'pkgdb_reader', 'pkgdb_publisher', 'pkgdb_operator']
     loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
             begin

@@ -1,5 +1,5 @@
--- Changes policies of a repository. Publishers hold the repository shared, so none decides by the old
--- policy and commits under the new one.
+-- Changes policies of a repository. Publishers hold the repository shared, so none decides by the
+-- old policy and commits under the new one.
 create function pkgdb.alter_repository(
     p_namespace text, p_repository text, p_policy jsonb,
     p_if_revision bigint default null, p_request_key text default null, p_actor text default null
@@ -80,6 +80,6 @@ comment on function pkgdb.alter_repository is
     'Changes the policies named in p_policy (keys as in create_repository) and leaves the others. '
     'Takes the repository for itself, waiting at most 10 seconds. Outcome altered or unchanged. '
     'Errors: RG400 malformed policy, RG404 no such repository, RG405 isolation level, RG412 stale '
-    'p_if_revision, RG422 name_scope of a repository that has names or a lock held shared, 55P03 lock '
-    'timeout.';
+    'p_if_revision, RG422 name_scope of a repository that has names or a lock held shared, 55P03 '
+    'lock timeout.';
 grant execute on function pkgdb.alter_repository to pkgdb_operator;

@@ -38,7 +38,8 @@ begin
     v_wanted := pkgdb.apply_policy(v_wanted, p_policy);
     v_now := pkgdb.clock();
 
-    -- The unique index decides between two creators: the second waits here and then finds the first's.
+    -- The unique index decides between two creators: the second waits here and then finds the
+    -- first's.
     insert into pkgdb.namespace (namespace, created_at)
     values (p_namespace, v_now)
     on conflict do nothing;
@@ -80,9 +81,9 @@ begin
 end;
 $$;
 comment on function pkgdb.create_repository is
-    'Creates repository p_repository of p_kind (hosted, mirror) with p_policy, a JSON object of any of: '
-    'reuse (never, same_content, always), lookalike_guard (boolean), immutable (boolean), '
+    'Creates repository p_repository of p_kind (hosted, mirror) with p_policy, a JSON object of '
+    'any of: reuse (never, same_content, always), lookalike_guard (boolean), immutable (boolean), '
     'protected_names (array of patterns), keep_versions (number or null), name_scope (ecosystem, '
-    'repository, namespace). Outcome created, or unchanged where it exists just so. '
-    'Errors: RG400 malformed argument, RG405 isolation level, RG409 exists with other settings.';
+    'repository, namespace). Outcome created, or unchanged where it exists just so. Errors: RG400 '
+    'malformed argument, RG405 isolation level, RG409 exists with other settings.';
 grant execute on function pkgdb.create_repository to pkgdb_operator;

@@ -1,4 +1,5 @@
--- Drops a repository: everything in it becomes a ghost at once, and the purge removes it bit by bit.
+-- Drops a repository: everything in it becomes a ghost at once, and the purge removes it bit by
+-- bit.
 create function pkgdb.drop_repository(
     p_namespace text, p_repository text, p_force boolean default false,
     p_if_revision bigint default null, p_request_key text default null, p_actor text default null
@@ -70,9 +71,10 @@ begin
 end;
 $$;
 comment on function pkgdb.drop_repository is
-    'Drops a repository and everything in it; purge removes the rows later. With snapshots of it only '
-    'if p_force: they keep what they contain. Its name, and the names that it claimed, are free at '
-    'once. Takes the repository for itself, waiting at most 10 seconds. Outcome dropped. Errors: RG400 '
-    'malformed argument, RG403 immutable, RG404 no such repository, RG405 isolation level, RG412 stale '
-    'p_if_revision, RG422 lock held shared, RG423 has snapshots, 55P03 lock timeout.';
+    'Drops a repository and everything in it; purge removes the rows later. With snapshots of it '
+    'only if p_force: they keep what they contain. Its name, and the names that it claimed, are '
+    'free at once. Takes the repository for itself, waiting at most 10 seconds. Outcome dropped. '
+    'Errors: RG400 malformed argument, RG403 immutable, RG404 no such repository, RG405 isolation '
+    'level, RG412 stale p_if_revision, RG422 lock held shared, RG423 has snapshots, 55P03 lock '
+    'timeout.';
 grant execute on function pkgdb.drop_repository to pkgdb_operator;

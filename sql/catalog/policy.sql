@@ -5,7 +5,6 @@ create function pkgdb.apply_policy(p_repository pkgdb.repository, p_policy jsonb
 returns pkgdb.repository
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_repository pkgdb.repository := p_repository;
@@ -36,8 +35,8 @@ begin
             raise exception using
                 errcode = 'RG400',
                 message = format('no policy %s', pkgdb.quoted(v_key)),
-                hint = 'Policies: reuse, lookalike_guard, immutable, protected_names, keep_versions, '
-                       'name_scope.';
+                hint = 'Policies: reuse, lookalike_guard, immutable, protected_names, '
+                       'keep_versions, name_scope.';
         end if;
         if not v_valid then
             raise exception using
@@ -51,9 +50,11 @@ begin
 
     if p_policy ? 'reuse' then v_repository.reuse := p_policy ->> 'reuse'; end if;
     if p_policy ? 'lookalike_guard' then
-        v_repository.lookalike_guard := p_policy -> 'lookalike_guard';
+        v_repository.lookalike_guard := (p_policy -> 'lookalike_guard')::boolean;
     end if;
-    if p_policy ? 'immutable' then v_repository.immutable := p_policy -> 'immutable'; end if;
+    if p_policy ? 'immutable' then
+        v_repository.immutable := (p_policy -> 'immutable')::boolean;
+    end if;
     if p_policy ? 'protected_names' then
         v_repository.protected_names := array(
             select distinct n.pattern
@@ -61,7 +62,7 @@ begin
              order by n.pattern);
     end if;
     if p_policy ? 'keep_versions' then
-        v_repository.keep_versions := p_policy ->> 'keep_versions';
+        v_repository.keep_versions := (p_policy ->> 'keep_versions')::integer;
     end if;
     if p_policy ? 'name_scope' then v_repository.name_scope := p_policy ->> 'name_scope'; end if;
 
@@ -86,6 +87,8 @@ return pg_catalog.jsonb_build_object(
     'protected_names', pg_catalog.to_jsonb(p_repository.protected_names),
     'keep_versions', p_repository.keep_versions,
     'name_scope', p_repository.name_scope);
+-- The view of repositories calls it in the reader's name.
+grant execute on function pkgdb.policy_of to pkgdb_reader;
 
 -- Whether a normalised name falls under one of the patterns: * is any text, ? any one character.
 create function pkgdb.is_protected(p_patterns text[], p_normalized_name text)
@@ -95,12 +98,13 @@ immutable parallel safe
 return exists (
     select
       from pg_catalog.unnest(p_patterns) p (pattern)
-     where p_normalized_name like pg_catalog.replace(pg_catalog.replace(pg_catalog.regexp_replace(
-               pg_catalog.lower(p.pattern collate "C"), '([\\%_])', '\\\1', 'g'), '*', '%'), '?', '_')
-           collate "C");
+     where p_normalized_name like pg_catalog.translate(
+               pg_catalog.regexp_replace(
+                   pg_catalog.lower(p.pattern collate "C"), '([\\%_])', '\\\1', 'g'),
+               '*?', '%_') collate "C");
 
--- A name as a hurried reader sees it (PyPI's ultranormalised form): case and separators gone, and the
--- letters that look like digits taken for them.
+-- A name as a hurried reader sees it (PyPI's ultranormalised form): case and separators gone, and
+-- the letters that look like digits taken for them.
 create function pkgdb.lookalike(p_normalized_name text)
 returns text
 language sql

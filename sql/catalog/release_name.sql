@@ -10,7 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
-    v_repository   pkgdb.repository;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_result       pkgdb.version_ref;
 begin
@@ -20,11 +20,10 @@ begin
     if v_request.answer is not null then
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
-    v_repository := pkgdb.lock_repository(p_namespace, p_repository);
-    v_registration := pkgdb.lock_registration(
-        v_repository, pkgdb.find_ecosystem(p_ecosystem), p_name);
+    v_locked := pkgdb.lock_name(p_namespace, p_repository, p_ecosystem, p_name);
+    v_registration := v_locked.registration;
 
-    if v_registration.repository_id is distinct from v_repository.repository_id then
+    if v_registration.repository_id is distinct from (v_locked.repository).repository_id then
         raise exception using
             errcode = 'RG404',
             message = format('no %s name %s in repository %s', p_ecosystem, pkgdb.quoted(p_name),
@@ -43,7 +42,6 @@ begin
 end;
 $$;
 comment on function pkgdb.release_name is
-    'Frees a reserved name for anyone. Outcome released, or unchanged where the name is in '
-    'use. Errors: RG400 malformed argument, RG404 no such repository or name, RG405 isolation '
-    'level.';
+    'Frees a reserved name for anyone. Outcome released, or unchanged where the name is in use. '
+    'Errors: RG400 malformed argument, RG404 no such repository or name, RG405 isolation level.';
 grant execute on function pkgdb.release_name to pkgdb_operator;

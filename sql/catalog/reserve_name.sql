@@ -10,8 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
-    v_repository   pkgdb.repository;
-    v_ecosystem    pkgdb.ecosystem;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_result       pkgdb.version_ref;
 begin
@@ -21,15 +20,14 @@ begin
     if v_request.answer is not null then
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
-    v_repository := pkgdb.lock_repository(p_namespace, p_repository);
-    v_ecosystem := pkgdb.find_ecosystem(p_ecosystem);
-    v_registration := pkgdb.lock_registration(v_repository, v_ecosystem, p_name);
+    v_locked := pkgdb.lock_name(p_namespace, p_repository, p_ecosystem, p_name);
+    v_registration := v_locked.registration;
 
     if v_registration.registration_id is null then
-        v_registration := pkgdb.claim_name(v_repository, v_ecosystem, p_name, 'reserved');
+        v_registration := pkgdb.claim_name(v_locked, p_name, 'reserved');
         v_result := pkgdb.touch(v_registration, null, 'reserved', p_actor);
     elsif v_registration.status = 'reserved'
-        and v_registration.repository_id = v_repository.repository_id
+        and v_registration.repository_id = (v_locked.repository).repository_id
     then
         v_result := pkgdb.unchanged(v_registration, null);
     else
@@ -42,7 +40,7 @@ begin
 end;
 $$;
 comment on function pkgdb.reserve_name is
-    'Reserves a free name: publishing under it, or under a spelling that normalises to it, is RG403. '
-    'Outcome reserved or unchanged. Errors: RG400 malformed argument, RG404 no such repository, RG405 '
-    'isolation level, RG409 the name is taken.';
+    'Reserves a free name: publishing under it, or under a spelling that normalises to it, is '
+    'RG403. Outcome reserved or unchanged. Errors: RG400 malformed argument, RG404 no such '
+    'repository, RG405 isolation level, RG409 the name is taken.';
 grant execute on function pkgdb.reserve_name to pkgdb_operator;

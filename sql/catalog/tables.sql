@@ -1,15 +1,16 @@
 -- The catalog: who owns which name, which versions exist, which files they have.
 --
 -- `namespace` is the first column of every key, so that references cannot cross tenants and the
--- schema distributes by it. Ghosts (`failed`, `pending_destruction`) are left out of every "only one"
--- index by naming the live states positively.
+-- schema distributes by it. Ghosts (`failed`, `pending_destruction`) are left out of every "only
+-- one" index by naming the live states positively.
 
 create table pkgdb.namespace (
     namespace  pkgdb.identifier not null,
     created_at timestamptz not null,
     constraint namespace_pkey primary key (namespace)
 );
-comment on table pkgdb.namespace is 'A tenant, and the unit of distribution. Its name is its identity.';
+comment on table pkgdb.namespace is
+    'A tenant, and the unit of distribution. Its name is its identity.';
 
 create table pkgdb.repository (
     namespace       pkgdb.identifier not null,
@@ -40,8 +41,8 @@ create table pkgdb.repository (
     constraint repository_immutable_check check (not (immutable and keep_versions is not null))
 );
 comment on table pkgdb.repository is
-    'A set of package versions that changes over time, with its policies. A dropped one stays as a '
-    'ghost while anything of it remains.';
+    'A set of package versions that changes over time, with its policies. A dropped one stays as '
+    'a ghost while anything of it remains.';
 comment on column pkgdb.repository.epoch is
     'Snapshot counter: what is added or removed now carries this number.';
 create unique index repository_name_key on pkgdb.repository (namespace, name)
@@ -67,7 +68,8 @@ create table pkgdb.registration (
     created_at               timestamptz not null,
     updated_at               timestamptz not null,
     constraint registration_pkey primary key (namespace, registration_id),
-    -- What package_version refers to: a version cannot be ordered by another scheme than its siblings.
+    -- What package_version refers to: a version cannot be ordered by another scheme than its
+    -- siblings.
     constraint registration_scheme_key unique (namespace, registration_id, scheme),
     -- The one place where a name is claimed, whether live, reserved or without versions left.
     constraint registration_name_key unique (namespace, scope_id, ecosystem, normalized_name),
@@ -179,7 +181,8 @@ create table pkgdb.blob (
     constraint blob_sha256_check check (octet_length(sha256) = 32),
     constraint blob_size_check check (size >= 0)
 );
-comment on table pkgdb.blob is 'Bytes, addressed by their SHA-256; shared by the files of a namespace.';
+comment on table pkgdb.blob is
+    'Bytes, addressed by their SHA-256; shared by the files of a namespace.';
 
 create table pkgdb.file (
     namespace         pkgdb.identifier not null,
@@ -254,8 +257,8 @@ create table pkgdb.tombstone (
         references pkgdb.registration (namespace, registration_id)
 );
 comment on table pkgdb.tombstone is
-    'What was deleted, remembered beyond the purge so that the reuse policy can be kept: one row for '
-    'the version (file name '''', digest of its metadata) and one for each file.';
+    'What was deleted, remembered beyond the purge so that the reuse policy can be kept: one row '
+    'for the version (file name '''', digest of its metadata) and one for each file.';
 
 create table pkgdb.request (
     namespace   pkgdb.identifier not null,
@@ -268,6 +271,7 @@ create table pkgdb.request (
     constraint request_pkey primary key (namespace, actor, request_key)
 );
 comment on table pkgdb.request is
-    'Answers to calls that carried a request key, for seven days: a repeated call gets the first answer.';
+    'Answers to calls that carried a request key, for seven days: a repeated call gets the first '
+    'answer.';
 comment on column pkgdb.request.arguments is 'SHA-256 of what was asked.';
 create index request_expiry_idx on pkgdb.request (namespace, expires_at);

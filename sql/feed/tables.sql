@@ -1,5 +1,6 @@
 -- Each mutation writes its event here in its own transaction. No foreign keys: events outlive what
--- they speak of, and a reference to the namespace or repository row would make every publish lock it.
+-- they speak of, and a reference to the namespace or repository row would make every publish lock
+-- it.
 
 create table pkgdb.outbox (
     namespace       pkgdb.identifier not null,
@@ -21,5 +22,7 @@ create table pkgdb.outbox (
 comment on table pkgdb.outbox is
     'Committed changes, waiting for the sequencer to give them their place in the feed.';
 comment on column pkgdb.outbox.revision is
-    'The revision that the change gave to its registration, or to its repository where it has none.';
-comment on column pkgdb.outbox.login is 'The session_user of the call; actor is what the caller stated.';
+    'The revision that the change gave to its registration, or to its repository where it has '
+    'none.';
+comment on column pkgdb.outbox.login is
+    'The session_user of the call; actor is what the caller stated.';

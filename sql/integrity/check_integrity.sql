@@ -1,5 +1,5 @@
--- Recomputes every promise from the rows: also those that a constraint holds, because a constraint can
--- be dropped, disabled during a restore, or stand on a corrupt index.
+-- Recomputes every promise from the rows: also those that a constraint holds, because a constraint
+-- can be dropped, disabled during a restore, or stand on a corrupt index.
 
 create type pkgdb.violation as (
     promise  text,
@@ -376,7 +376,7 @@ begin
 end;
 $$;
 comment on function pkgdb.check_integrity is
-    'Recomputes every promise from the rows of one namespace, or of all, and returns each violation; '
-    'none on a database that only pkgdb''s functions have written. Reads everything once, in one '
-    'snapshot, and locks nothing.';
+    'Recomputes every promise from the rows of one namespace, or of all, and returns each '
+    'violation; none on a database that only pkgdb''s functions have written. Reads everything '
+    'once, in one snapshot, and locks nothing.';
 grant execute on function pkgdb.check_integrity to pkgdb_operator;

@@ -34,7 +34,9 @@ select h.pid, p.gid, coalesce(a.usename, p.owner)::text as usename,
     on h.pid is null
    and h.virtualtransaction = '-1/' || p.transaction::text;
 comment on view pkgdb.lock_waits is
-    'Advisory locks held or waited for in this database, with the repository or package they stand for '
-    '(null for a name that is just being claimed, or a lock of someone else). pid is null and gid set '
-    'for a prepared transaction.';
+    'Advisory locks held or waited for in this database, with the repository or package they '
+    'stand for (null for a name that is just being claimed, or a lock of someone else). pid is '
+    'null and gid set for a prepared transaction.';
 grant select on pkgdb.lock_waits to pkgdb_operator;
+-- The view calls these in its reader's name.
+grant execute on function pkgdb.repository_lock, pkgdb.registration_lock to pkgdb_operator;

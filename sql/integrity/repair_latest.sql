@@ -1,4 +1,5 @@
--- Puts latest pointers and counters of one registration right, after someone wrote to the tables by hand.
+-- Puts latest pointers and counters of one registration right, after someone wrote to the tables by
+-- hand.
 create function pkgdb.repair_latest(
     p_namespace text, p_repository text, p_ecosystem text, p_name text, p_actor text default null
 )
@@ -8,6 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_latest       pkgdb.package_version;
     v_stable       pkgdb.package_version;
@@ -16,7 +18,8 @@ declare
     v_bytes        bigint;
 begin
     perform pkgdb.begin_request(p_namespace, p_actor, null, 'repair_latest', null);
-    v_registration := pkgdb.open_registration(p_namespace, p_repository, p_ecosystem, p_name);
+    v_locked := pkgdb.open_registration(p_namespace, p_repository, p_ecosystem, p_name);
+    v_registration := v_locked.registration;
 
     select count(*) into v_versions
       from pkgdb.package_version v
@@ -59,7 +62,7 @@ begin
 end;
 $$;
 comment on function pkgdb.repair_latest is
-    'Recomputes the latest pointers and counters of one package from its rows, for after a change made '
-    'by hand. Outcome repaired or unchanged; the version is the latest. Errors: RG400 malformed argument, RG404 no such '
-    'repository or package, RG405 isolation level.';
+    'Recomputes the latest pointers and counters of one package from its rows, for after a change '
+    'made by hand. Outcome repaired or unchanged; the version is the latest. Errors: RG400 '
+    'malformed argument, RG404 no such repository or package, RG405 isolation level.';
 grant execute on function pkgdb.repair_latest to pkgdb_operator;

@@ -17,7 +17,6 @@ create function pkgdb.check_text(p_what text, p_text text, p_max integer)
 returns void
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     if p_text is null or p_text = '' then
@@ -42,32 +41,14 @@ create function pkgdb.check_metadata(p_metadata jsonb)
 returns void
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if p_metadata = '{}' then
-        return;
-    end if;
     if p_metadata is null or jsonb_typeof(p_metadata) <> 'object' then
         raise exception using errcode = 'RG400', message = 'metadata must be a JSON object';
     end if;
     if octet_length(p_metadata::text) > 1048576 then
         raise exception using errcode = 'RG400', message = 'metadata is larger than 1 MiB';
     end if;
-end;
-$$;
-
-create function pkgdb.check_variant(p_variant text)
-returns void
-language plpgsql
-immutable parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-    if p_variant = '' then
-        return;
-    end if;
-    perform pkgdb.check_text('variant', p_variant, 255);
 end;
 $$;
 
@@ -113,13 +94,12 @@ create function pkgdb.read_files(p_files jsonb)
 returns pkgdb.file_spec[]
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_file    jsonb;
     v_problem text;
-    v_names   text[] := '{}';
-    v_files   pkgdb.file_spec[] := '{}';
+    v_names   text[] := array[]::text[];
+    v_files   pkgdb.file_spec[] := array[]::pkgdb.file_spec[];
 begin
     if p_files is null or jsonb_typeof(p_files) <> 'array' then
         raise exception using errcode = 'RG400', message = 'files must be a JSON array';
@@ -159,7 +139,6 @@ create function pkgdb.check_message(p_what text, p_message text)
 returns void
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     if octet_length(p_message) > 65536 then

@@ -1,4 +1,5 @@
--- The only source of time. Read after the locks are held, so that times follow the order of commits.
+-- The only source of time. Read after the locks are held, so that times follow the order of
+-- commits.
 create function pkgdb.clock()
 returns timestamptz
 language sql

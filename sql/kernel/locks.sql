@@ -49,16 +49,15 @@ return (
     true
 )::pkgdb.lock_key;
 
--- Takes the locks until the end of the transaction. Called before any read that a decision rests on.
+-- Takes the locks until the end of the transaction. Called before any read that a decision rests
+-- on.
 create function pkgdb.lock_keys(variadic p_keys pkgdb.lock_key[])
 returns void
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_rank      integer;
-    v_key       bigint;
-    v_exclusive boolean;
+    v_keys pkgdb.lock_key[] := p_keys;
+    v_key  pkgdb.lock_key;
 begin
     -- A snapshot taken before the lock would be read after it.
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
@@ -69,19 +68,23 @@ begin
             hint = 'Use READ COMMITTED: the functions take their own locks.';
     end if;
 
-    -- Sorted and each number once, whatever it stands for; the stronger mode wins.
-    for v_rank, v_key, v_exclusive in
-        select min(k.rank), k.key, bool_or(k.exclusive)
-          from unnest(p_keys) k
-         group by k.key
-         order by 1, 2
+    -- Sorted and each number once, whatever it stands for; the stronger mode wins. (What nearly
+    -- every call asks for, a repository and a name in it, is in order as it comes.)
+    if cardinality(p_keys) > 2 or p_keys[1].rank >= p_keys[2].rank then
+        v_keys := array(
+            select (min(k.rank), k.key, bool_or(k.exclusive))::pkgdb.lock_key
+              from unnest(p_keys) k
+             group by k.key
+             order by min(k.rank), k.key);
+    end if;
+    foreach v_key in array v_keys
     loop
-        if not v_exclusive then
-            perform pg_advisory_xact_lock_shared(v_key);
-        elsif v_rank = 2 then
-            perform pkgdb.lock_repository_key(v_key);
+        if not v_key.exclusive then
+            perform pg_advisory_xact_lock_shared(v_key.key);
+        elsif v_key.rank = 2 then
+            perform pkgdb.lock_repository_key(v_key.key);
         else
-            perform pg_advisory_xact_lock(v_key);
+            perform pg_advisory_xact_lock(v_key.key);
         end if;
     end loop;
 end;
@@ -89,12 +92,12 @@ $$;
 comment on function pkgdb.lock_keys(pkgdb.lock_key[]) is
     'Takes transaction-level locks in the one order. RG405 above READ COMMITTED.';
 
--- An exclusive lock on a repository. The wait is bounded, because everything queues behind it; and a
--- transaction that holds the lock shared may not ask for it exclusive: two of them would deadlock.
+-- An exclusive lock on a repository. The wait is bounded, because everything queues behind it; and
+-- a transaction that holds the lock shared may not ask for it exclusive: two of them would
+-- deadlock.
 create function pkgdb.lock_repository_key(p_key bigint)
 returns void
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_limit constant interval := interval '10 seconds';

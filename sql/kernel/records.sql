@@ -18,14 +18,29 @@ create type pkgdb.repository_ref as (
 comment on type pkgdb.repository_ref is
     'What a mutation did to a repository, and the repository''s revision now.';
 
--- Locks a repository by id and returns it as it is under the lock. The name is resolved again then: it
--- may have been given to another repository while we waited.
+create function pkgdb.no_repository(p_namespace text, p_repository text)
+returns void
+language plpgsql
+immutable parallel safe
+as $$
+begin
+    if p_repository is null then
+        perform pkgdb.check_text('repository', p_repository, 255);
+    end if;
+    raise exception using
+        errcode = 'RG404',
+        message = format('no repository %s in namespace %s',
+                         pkgdb.quoted(p_repository), pkgdb.quoted(p_namespace));
+end;
+$$;
+
+-- Locks a repository by id and returns it as it is under the lock. The name is resolved again then:
+-- it may have been given to another repository while we waited.
 create function pkgdb.lock_repository(
     p_namespace text, p_repository text, p_exclusive boolean default false
 )
 returns pkgdb.repository
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_repository_id bigint;
@@ -36,13 +51,7 @@ begin
           from pkgdb.repository r
          where r.namespace = p_namespace and r.name = p_repository and r.status = 'live';
         if not found then
-            if p_repository is null then
-                perform pkgdb.check_text('repository', p_repository, 255);
-            end if;
-            raise exception using
-                errcode = 'RG404',
-                message = format('no repository %s in namespace %s',
-                                 pkgdb.quoted(p_repository), pkgdb.quoted(p_namespace));
+            perform pkgdb.no_repository(p_namespace, p_repository);
         end if;
 
         perform pkgdb.lock_keys(
@@ -52,10 +61,9 @@ begin
           from pkgdb.repository r
          where r.namespace = p_namespace and r.repository_id = v_repository_id
            and r.name = p_repository and r.status = 'live';
-        if found then
-            return v_repository;
-        end if;
+        exit when found;
     end loop;
+    return v_repository;
 end;
 $$;
 
@@ -63,7 +71,6 @@ create function pkgdb.find_ecosystem(p_ecosystem text)
 returns pkgdb.ecosystem
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_ecosystem pkgdb.ecosystem;
@@ -92,42 +99,75 @@ return case
     else p_repository.repository_id
 end;
 
--- The registration that has a name in the scope where the repository claims it, or null. It may be
--- another repository's.
+-- The registration that has a normalised name in the scope where the repository claims it, or null.
+-- It may be another repository's.
 create function pkgdb.find_registration(
-    p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem, p_name text
+    p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem, p_normalized_name text
 )
 returns pkgdb.registration
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_scope_id     bigint := pkgdb.claim_scope_id(p_repository, p_ecosystem);
-    v_name         text := pkgdb.rule_normalize_name(p_ecosystem.name_rule, p_name);
     v_registration pkgdb.registration;
 begin
     select * into v_registration
       from pkgdb.registration r
      where r.namespace = p_repository.namespace and r.scope_id = v_scope_id
-       and r.ecosystem = p_ecosystem.ecosystem and r.normalized_name = v_name;
+       and r.ecosystem = p_ecosystem.ecosystem and r.normalized_name = p_normalized_name;
     return v_registration;
 end;
 $$;
 
--- Locks a name, whether anyone has it or not, and returns who has it under the lock.
-create function pkgdb.lock_registration(
-    p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem, p_name text
+-- A name, locked, and all that is known of it under the lock.
+create type pkgdb.locked_name as (
+    repository      pkgdb.repository,
+    ecosystem       pkgdb.ecosystem,
+    normalized_name text,
+    registration    pkgdb.registration  -- null where nobody has the name
+);
+
+-- What every change of a package begins with. Lock order: repository (shared), registration
+-- (exclusive, by name: nobody need have it yet). What came before the locks is read again under
+-- them: the repository may have been renamed, or have changed where it claims its names.
+create function pkgdb.lock_name(
+    p_namespace text, p_repository text, p_ecosystem text, p_name text
 )
-returns pkgdb.registration
+returns pkgdb.locked_name
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_ecosystem     pkgdb.ecosystem := pkgdb.find_ecosystem(p_ecosystem);
+    v_name          text := pkgdb.rule_normalize_name(v_ecosystem.name_rule, p_name);
+    v_repository_id bigint;
+    v_scope_id      bigint;
+    v_locked        pkgdb.locked_name;
 begin
-    perform pkgdb.lock_keys(pkgdb.registration_lock(
-        p_repository.namespace, pkgdb.claim_scope_id(p_repository, p_ecosystem),
-        p_ecosystem.ecosystem, pkgdb.rule_normalize_name(p_ecosystem.name_rule, p_name)));
-    return pkgdb.find_registration(p_repository, p_ecosystem, p_name);
+    loop
+        select r.repository_id, pkgdb.claim_scope_id(r, v_ecosystem)
+          into v_repository_id, v_scope_id
+          from pkgdb.repository r
+         where r.namespace = p_namespace and r.name = p_repository and r.status = 'live';
+        if not found then
+            perform pkgdb.no_repository(p_namespace, p_repository);
+        end if;
+
+        perform pkgdb.lock_keys(
+            pkgdb.repository_lock(p_namespace, v_repository_id),
+            pkgdb.registration_lock(p_namespace, v_scope_id, p_ecosystem, v_name));
+
+        select r, v_ecosystem, v_name, g into v_locked
+          from pkgdb.repository r
+          left join pkgdb.registration g
+            on g.namespace = p_namespace and g.scope_id = v_scope_id
+           and g.ecosystem = p_ecosystem and g.normalized_name = v_name
+         where r.namespace = p_namespace and r.repository_id = v_repository_id
+           and r.name = p_repository and r.status = 'live'
+           and pkgdb.claim_scope_id(r, v_ecosystem) = v_scope_id;
+        exit when found;
+    end loop;
+    return v_locked;
 end;
 $$;
 
@@ -136,10 +176,9 @@ create function pkgdb.check_revision(p_now bigint, p_if_revision bigint)
 returns void
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if p_if_revision is distinct from p_now and p_if_revision is not null then
+    if p_if_revision <> p_now then
         raise exception using
             errcode = 'RG412',
             message = format('revision is %s, not %s', p_now, p_if_revision),
@@ -148,24 +187,21 @@ begin
 end;
 $$;
 
--- What every change of an existing registration begins with: repository (shared), registration
--- (exclusive), both read under their locks.
+-- What every change of a package that exists begins with: the name locked, or RG404.
 create function pkgdb.open_registration(
     p_namespace text, p_repository text, p_ecosystem text, p_name text,
     p_if_revision bigint default null
 )
-returns pkgdb.registration
+returns pkgdb.locked_name
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_repository   pkgdb.repository;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
 begin
-    v_repository := pkgdb.lock_repository(p_namespace, p_repository);
-    v_registration := pkgdb.lock_registration(
-        v_repository, pkgdb.find_ecosystem(p_ecosystem), p_name);
-    if v_registration.repository_id is distinct from v_repository.repository_id
+    v_locked := pkgdb.lock_name(p_namespace, p_repository, p_ecosystem, p_name);
+    v_registration := v_locked.registration;
+    if v_registration.repository_id is distinct from (v_locked.repository).repository_id
         or v_registration.status = 'reserved'
     then
         raise exception using
@@ -174,47 +210,29 @@ begin
                              p_ecosystem, pkgdb.quoted(p_name), pkgdb.quoted(p_repository));
     end if;
     perform pkgdb.check_revision(v_registration.revision, p_if_revision);
-    return v_registration;
+    return v_locked;
 end;
 $$;
 
--- The repository of a registration whose lock is held (and so the repository's, shared).
-create function pkgdb.repository_of(p_registration pkgdb.registration)
-returns pkgdb.repository
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    v_repository pkgdb.repository;
-begin
-    select * into strict v_repository
-      from pkgdb.repository r
-     where r.namespace = p_registration.namespace
-       and r.repository_id = p_registration.repository_id;
-    return v_repository;
-end;
-$$;
-
--- The live row of a version, or null. Ghosts are never seen here.
+-- The live row of a normalised version, or null. Ghosts are never seen here.
 create function pkgdb.find_version(
-    p_registration pkgdb.registration, p_version text, p_variant text
+    p_registration pkgdb.registration, p_normalized_version text, p_variant text
 )
 returns pkgdb.package_version
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_normalized text := pkgdb.scheme_normalize_version(p_registration.scheme, p_version);
-    v_version    pkgdb.package_version;
+    v_version pkgdb.package_version;
 begin
-    perform pkgdb.check_variant(p_variant);
+    if p_variant is distinct from '' then
+        perform pkgdb.check_text('variant', p_variant, 255);
+    end if;
     select * into v_version
       from pkgdb.package_version v
      where v.namespace = p_registration.namespace
        and v.registration_id = p_registration.registration_id
-       and v.normalized_version = v_normalized and v.variant = p_variant
+       and v.normalized_version = p_normalized_version and v.variant = p_variant
        and v.status in ('processing', 'available', 'quarantined');
     return v_version;
 end;
@@ -227,12 +245,13 @@ create function pkgdb.published_version(
 returns pkgdb.package_version
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version pkgdb.package_version;
 begin
-    v_version := pkgdb.find_version(p_registration, p_version, p_variant);
+    v_version := pkgdb.find_version(
+        p_registration, pkgdb.scheme_normalize_version(p_registration.scheme, p_version),
+        p_variant);
     if v_version.version_id is null then
         raise exception using
             errcode = 'RG404',
@@ -257,7 +276,6 @@ create function pkgdb.check_removable(p_repository pkgdb.repository)
 returns void
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     if p_repository.immutable then
@@ -270,15 +288,14 @@ end;
 $$;
 
 -- Moves the latest pointers to the maximum of what is available and listed: one probe of a partial
--- index each, at any number of versions. Adds to the counters, counts the revision, writes the event. The
--- one way in which a change of a registration ends.
+-- index each, at any number of versions. Adds to the counters, counts the revision, writes the
+-- event. The one way in which a change of a registration ends.
 create function pkgdb.touch(
     p_registration pkgdb.registration, p_version pkgdb.package_version, p_event text, p_actor text,
     p_versions integer default 0, p_files integer default 0, p_bytes bigint default 0
 )
 returns pkgdb.version_ref
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_now      timestamptz := pkgdb.clock();
@@ -341,7 +358,6 @@ create function pkgdb.touch_repository(
 )
 returns pkgdb.repository_ref
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_now      timestamptz := pkgdb.clock();

@@ -1,13 +1,12 @@
 -- Request keys: a repeated call gets the first answer, a key used for another call is refused.
 
--- Checks who asks; where the call carries a key, locks it and finds the earlier answer. Comes first in
--- every mutation: `answer` is null where the call is new.
+-- Checks who asks; where the call carries a key, locks it and finds the earlier answer. Comes first
+-- in every mutation: `answer` is null where the call is new.
 create function pkgdb.begin_request(
     p_namespace text, p_actor text, p_request_key text, p_function text, p_arguments jsonb
 )
 returns pkgdb.request
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request pkgdb.request;
@@ -55,7 +54,6 @@ $$;
 create function pkgdb.end_request(p_request pkgdb.request, p_answer jsonb)
 returns void
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_expires_at timestamptz;

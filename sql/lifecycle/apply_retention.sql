@@ -1,4 +1,5 @@
--- Holds a repository to its keep_versions policy: deletes what is beyond it, oldest publication first.
+-- Holds a repository to its keep_versions policy: deletes what is beyond it, oldest publication
+-- first.
 create function pkgdb.apply_retention(
     p_namespace text, p_repository text, p_limit integer default 1000, p_actor text default null
 )
@@ -23,10 +24,10 @@ begin
     end if;
 
     for v_version in
-        select v.*
+        select (v.whole).*
           from pkgdb.registration r
           cross join lateral (
-               select c.*,
+               select c as whole, c.registration_id, c.version_id,
                       row_number() over (
                           partition by c.variant order by c.published_at desc, c.version_id desc
                       ) as place
@@ -56,9 +57,9 @@ begin
 end;
 $$;
 comment on function pkgdb.apply_retention is
-    'Deletes versions beyond the repository''s keep_versions: of each package and variant that many of '
-    'the most recently published stay, besides what is latest, latest stable, tagged or quarantined. At '
-    'most p_limit per call; returns how many, 0 when the policy holds. Takes the repository for '
-    'itself, waiting at most 10 seconds. Errors: RG400 malformed argument, RG404 no such repository, '
-    'RG405 isolation level, RG422 lock held shared, 55P03 lock timeout.';
+    'Deletes versions beyond the repository''s keep_versions: of each package and variant that '
+    'many of the most recently published stay, besides what is latest, latest stable, tagged or '
+    'quarantined. At most p_limit per call; returns how many, 0 when the policy holds. Takes the '
+    'repository for itself, waiting at most 10 seconds. Errors: RG400 malformed argument, RG404 '
+    'no such repository, RG405 isolation level, RG422 lock held shared, 55P03 lock timeout.';
 grant execute on function pkgdb.apply_retention to pkgdb_operator;

@@ -11,6 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
+    v_locked       pkgdb.locked_name;
     v_repository   pkgdb.repository;
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
@@ -26,9 +27,10 @@ begin
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
     perform pkgdb.check_text('file name', p_filename, 1024);
-    v_registration := pkgdb.open_registration(
+    v_locked := pkgdb.open_registration(
         p_namespace, p_repository, p_ecosystem, p_name, p_if_revision);
-    v_repository := pkgdb.repository_of(v_registration);
+    v_registration := v_locked.registration;
+    v_repository := v_locked.repository;
     perform pkgdb.check_removable(v_repository);
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
     select * into v_file
@@ -50,7 +52,8 @@ begin
             v_registration, v_version, 'file_deleted', p_actor, p_files => -1,
             p_bytes => -(select b.size from pkgdb.blob b
                           where b.namespace = p_namespace and b.sha256 = v_file.sha256));
-    elsif pkgdb.has_tombstone(v_registration, p_version, p_variant, p_filename) then
+    elsif pkgdb.has_tombstone(
+        v_registration, v_version.normalized_version, p_variant, p_filename) then
         v_result := pkgdb.unchanged(v_registration, v_version);
     else
         raise exception using
@@ -63,8 +66,8 @@ begin
 end;
 $$;
 comment on function pkgdb.delete_file is
-    'Deletes one file of a version. Deleting it again is a success. Outcome file_deleted or unchanged. '
-    'Errors: RG400 malformed argument, RG403 immutable, RG404 no such repository, package or version, '
-    'or the file never existed, RG405 isolation level, RG412 stale p_if_revision, RG422 being '
-    'published.';
+    'Deletes one file of a version. Deleting it again is a success. Outcome file_deleted or '
+    'unchanged. Errors: RG400 malformed argument, RG403 immutable, RG404 no such repository, '
+    'package or version, or the file never existed, RG405 isolation level, RG412 stale '
+    'p_if_revision, RG422 being published.';
 grant execute on function pkgdb.delete_file to pkgdb_publisher;

@@ -11,6 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
     v_result       pkgdb.version_ref;
@@ -23,8 +24,9 @@ begin
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
     perform pkgdb.check_message('message', p_message);
-    v_registration := pkgdb.open_registration(
+    v_locked := pkgdb.open_registration(
         p_namespace, p_repository, p_ecosystem, p_name, p_if_revision);
+    v_registration := v_locked.registration;
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
 
     if v_version.deprecation is not distinct from p_message then
@@ -43,7 +45,7 @@ begin
 end;
 $$;
 comment on function pkgdb.deprecate is
-    'Sets the deprecation message of a version; null withdraws it. Outcome deprecated, undeprecated or '
-    'unchanged. Errors: RG400 malformed argument, RG404 no such repository, package or version, RG405 '
-    'isolation level, RG412 stale p_if_revision, RG422 being published.';
+    'Sets the deprecation message of a version; null withdraws it. Outcome deprecated, '
+    'undeprecated or unchanged. Errors: RG400 malformed argument, RG404 no such repository, '
+    'package or version, RG405 isolation level, RG412 stale p_if_revision, RG422 being published.';
 grant execute on function pkgdb.deprecate to pkgdb_publisher;

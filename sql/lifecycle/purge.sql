@@ -1,5 +1,6 @@
 -- Removes ghosts that nothing pins, a bounded batch per call, beside everything else: it takes no
--- lock that a publish or a lookup needs, and passes over rows that another purge or a restore holds.
+-- lock that a publish or a lookup needs, and passes over rows that another purge or a restore
+-- holds.
 
 create type pkgdb.purge_report as (
     versions     bigint,
@@ -19,7 +20,6 @@ create function pkgdb.is_pinned(
 returns boolean
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     return exists (
@@ -79,7 +79,8 @@ begin
        and (v_repository_id is null or r.repository_id = v_repository_id)
        and pkgdb.is_pinned(p_namespace, r.repository_id, v.added_epoch, v.removed_epoch);
 
-    -- Versions, oldest ghost first. The row lock makes a restore wait, and skips what a restore holds.
+    -- Versions, oldest ghost first. The row lock makes a restore wait, and skips what a restore
+    -- holds.
     select array_agg(g.registration_id), array_agg(g.version_id)
       into v_registrations, v_versions
       from (select v.registration_id, v.version_id
@@ -144,18 +145,17 @@ begin
 end;
 $$;
 comment on function pkgdb.purge is
-    'Removes versions and files that were deleted, or failed, at least p_older_than ago and that no '
-    'snapshot contains; at most p_limit of each per call, of one repository or of all; besides, '
-    'expired request keys and what is left of dropped repositories. Bytes stay for the collector. '
-    'Several purges at once share the work. Errors: RG400 malformed argument, RG404 no such '
-    'repository, RG405 isolation level.';
+    'Removes versions and files that were deleted, or failed, at least p_older_than ago and that '
+    'no snapshot contains; at most p_limit of each per call, of one repository or of all; '
+    'besides, expired request keys and what is left of dropped repositories. Bytes stay for the '
+    'collector. Several purges at once share the work. Errors: RG400 malformed argument, RG404 no '
+    'such repository, RG405 isolation level.';
 grant execute on function pkgdb.purge to pkgdb_operator;
 
 -- Removes the names of dropped repositories that have no versions left, then the repositories.
 create function pkgdb.purge_dropped(p_namespace text, p_before timestamptz, p_limit integer)
 returns bigint
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_registrations bigint[];

@@ -11,6 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
     v_result       pkgdb.version_ref;
@@ -23,8 +24,9 @@ begin
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
     perform pkgdb.check_message('reason', p_reason);
-    v_registration := pkgdb.open_registration(
+    v_locked := pkgdb.open_registration(
         p_namespace, p_repository, p_ecosystem, p_name, p_if_revision);
+    v_registration := v_locked.registration;
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
 
     if v_version.status = 'quarantined'
@@ -42,8 +44,8 @@ begin
 end;
 $$;
 comment on function pkgdb.quarantine is
-    'Blocks a version: no lookup sees it until release_quarantine, and nobody can publish in its place. '
-    'p_reason replaces an earlier reason. Outcome quarantined or unchanged. Errors: RG400 malformed '
-    'argument, RG404 no such repository, package or version, RG405 isolation level, RG412 stale '
-    'p_if_revision, RG422 being published.';
+    'Blocks a version: no lookup sees it until release_quarantine, and nobody can publish in its '
+    'place. p_reason replaces an earlier reason. Outcome quarantined or unchanged. Errors: RG400 '
+    'malformed argument, RG404 no such repository, package or version, RG405 isolation level, '
+    'RG412 stale p_if_revision, RG422 being published.';
 grant execute on function pkgdb.quarantine to pkgdb_publisher;

@@ -11,6 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
     v_result       pkgdb.version_ref;
@@ -22,8 +23,9 @@ begin
     if v_request.answer is not null then
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
-    v_registration := pkgdb.open_registration(
+    v_locked := pkgdb.open_registration(
         p_namespace, p_repository, p_ecosystem, p_name, p_if_revision);
+    v_registration := v_locked.registration;
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
 
     if v_version.status = 'available' then
@@ -40,7 +42,7 @@ begin
 end;
 $$;
 comment on function pkgdb.release_quarantine is
-    'Makes a quarantined version available again. Outcome released, or unchanged where it is available. '
-    'Errors: RG400 malformed argument, RG404 no such repository, package or version, RG405 isolation '
-    'level, RG412 stale p_if_revision, RG422 being published.';
+    'Makes a quarantined version available again. Outcome released, or unchanged where it is '
+    'available. Errors: RG400 malformed argument, RG404 no such repository, package or version, '
+    'RG405 isolation level, RG412 stale p_if_revision, RG422 being published.';
 grant execute on function pkgdb.release_quarantine to pkgdb_publisher;

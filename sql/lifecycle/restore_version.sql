@@ -1,4 +1,5 @@
--- Brings a deleted version back as it was, as a new row: what was removed never enters a snapshot again.
+-- Brings a deleted version back as it was, as a new row: what was removed never enters a snapshot
+-- again.
 create function pkgdb.restore_version(
     p_namespace text, p_repository text, p_ecosystem text, p_name text, p_version text,
     p_variant text default '',
@@ -11,8 +12,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
+    v_locked       pkgdb.locked_name;
     v_repository   pkgdb.repository;
-    v_ecosystem    pkgdb.ecosystem;
     v_registration pkgdb.registration;
     v_live         pkgdb.package_version;
     v_ghost        pkgdb.package_version;
@@ -32,19 +33,19 @@ begin
     if v_request.answer is not null then
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
-    v_registration := pkgdb.open_registration(
+    v_locked := pkgdb.open_registration(
         p_namespace, p_repository, p_ecosystem, p_name, p_if_revision);
-    v_repository := pkgdb.repository_of(v_registration);
-    v_ecosystem := pkgdb.find_ecosystem(p_ecosystem);
-    perform pkgdb.check_hosted(v_repository);
-    perform pkgdb.check_name(v_repository, v_ecosystem, v_registration, p_name);
-    v_live := pkgdb.find_version(v_registration, p_version, p_variant);
+    v_registration := v_locked.registration;
+    v_repository := v_locked.repository;
+    perform pkgdb.check_publishable(
+        v_repository, v_registration, v_locked.normalized_name);
     v_normalized := pkgdb.scheme_normalize_version(v_registration.scheme, p_version);
+    v_live := pkgdb.find_version(v_registration, v_normalized, p_variant);
 
     if v_live.version_id is not null then
         -- Without a tombstone it was never deleted, or was restored: nothing is left to do.
         if v_live.status <> 'available'
-            or pkgdb.has_tombstone(v_registration, p_version, p_variant)
+            or pkgdb.has_tombstone(v_registration, v_normalized, p_variant)
         then
             raise exception using
                 errcode = 'RG409',
@@ -91,8 +92,7 @@ begin
              group by f.role
              order by f.role
         loop
-            v_bytes := v_bytes + pkgdb.insert_files(
-                v_repository, v_ecosystem, v_version, v_files, v_role);
+            v_bytes := v_bytes + pkgdb.insert_files(v_locked, v_version, v_files, v_role);
             v_count := v_count + cardinality(v_files);
         end loop;
         delete from pkgdb.tombstone t
@@ -111,10 +111,10 @@ begin
 end;
 $$;
 comment on function pkgdb.restore_version is
-    'Brings back a version that was deleted and not yet purged, with the files, listing and deprecation '
-    'that it had; a quarantine does not come back, tags do not either. Restoring is no reuse: it is '
-    'allowed under every reuse policy. Outcome restored, or unchanged where it is there already. '
-    'Errors: RG400 malformed argument, RG403 mirror or protected name, RG404 no such repository or '
-    'package, or nothing left to restore, RG405 isolation level, RG409 another version or file took '
-    'the place, RG412 stale p_if_revision.';
+    'Brings back a version that was deleted and not yet purged, with the files, listing and '
+    'deprecation that it had; a quarantine does not come back, tags do not either. Restoring is '
+    'no reuse: it is allowed under every reuse policy. Outcome restored, or unchanged where it is '
+    'there already. Errors: RG400 malformed argument, RG403 mirror or protected name, RG404 no '
+    'such repository or package, or nothing left to restore, RG405 isolation level, RG409 another '
+    'version or file took the place, RG412 stale p_if_revision.';
 grant execute on function pkgdb.restore_version to pkgdb_publisher;

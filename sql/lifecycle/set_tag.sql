@@ -11,6 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
     v_now          timestamptz;
@@ -24,8 +25,9 @@ begin
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
     perform pkgdb.check_text('tag', p_tag, 255);
-    v_registration := pkgdb.open_registration(
+    v_locked := pkgdb.open_registration(
         p_namespace, p_repository, p_ecosystem, p_name, p_if_revision);
+    v_registration := v_locked.registration;
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
 
     if exists (
@@ -53,7 +55,7 @@ begin
 end;
 $$;
 comment on function pkgdb.set_tag is
-    'Points tag p_tag of a package at a version, from wherever it pointed before. Outcome tagged or '
-    'unchanged. Errors: RG400 malformed argument, RG404 no such repository, package or version, RG405 '
-    'isolation level, RG412 stale p_if_revision, RG422 not available.';
+    'Points tag p_tag of a package at a version, from wherever it pointed before. Outcome tagged '
+    'or unchanged. Errors: RG400 malformed argument, RG404 no such repository, package or '
+    'version, RG405 isolation level, RG412 stale p_if_revision, RG422 not available.';
 grant execute on function pkgdb.set_tag to pkgdb_publisher;

@@ -6,7 +6,6 @@ create function pkgdb.remember_deleted(
 )
 returns void
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_now timestamptz := pkgdb.clock();
@@ -22,22 +21,21 @@ begin
 end;
 $$;
 
+-- Whether a version (file name '') or file was deleted and has not been restored.
 create function pkgdb.has_tombstone(
-    p_registration pkgdb.registration, p_version text, p_variant text, p_filename text default ''
+    p_registration pkgdb.registration, p_normalized_version text, p_variant text,
+    p_filename text default ''
 )
 returns boolean
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
-declare
-    v_normalized text := pkgdb.scheme_normalize_version(p_registration.scheme, p_version);
 begin
     return exists (
         select from pkgdb.tombstone t
          where t.namespace = p_registration.namespace
            and t.registration_id = p_registration.registration_id
-           and t.normalized_version = v_normalized and t.variant = p_variant
+           and t.normalized_version = p_normalized_version and t.variant = p_variant
            and t.filename = p_filename);
 end;
 $$;
@@ -50,7 +48,6 @@ create function pkgdb.bury_version(
 )
 returns pkgdb.version_ref
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_now   timestamptz := pkgdb.clock();

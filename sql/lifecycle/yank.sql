@@ -11,6 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
     v_result       pkgdb.version_ref;
@@ -23,8 +24,9 @@ begin
         return jsonb_populate_record(v_result, v_request.answer);
     end if;
     perform pkgdb.check_message('reason', p_reason);
-    v_registration := pkgdb.open_registration(
+    v_locked := pkgdb.open_registration(
         p_namespace, p_repository, p_ecosystem, p_name, p_if_revision);
+    v_registration := v_locked.registration;
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
 
     if not v_version.listed and v_version.yank_reason is not distinct from p_reason then
@@ -41,8 +43,8 @@ begin
 end;
 $$;
 comment on function pkgdb.yank is
-    'Unlists a version: it can still be fetched by its exact version, and is never latest. p_reason '
-    'replaces an earlier reason. Outcome yanked or unchanged. Errors: RG400 malformed argument, RG404 '
-    'no such repository, package or version, RG405 isolation level, RG412 stale p_if_revision, RG422 '
-    'being published.';
+    'Unlists a version: it can still be fetched by its exact version, and is never latest. '
+    'p_reason replaces an earlier reason. Outcome yanked or unchanged. Errors: RG400 malformed '
+    'argument, RG404 no such repository, package or version, RG405 isolation level, RG412 stale '
+    'p_if_revision, RG422 being published.';
 grant execute on function pkgdb.yank to pkgdb_publisher;

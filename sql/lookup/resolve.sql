@@ -68,8 +68,8 @@ begin
 end;
 $$;
 comment on function pkgdb.resolve is
-    'Finds one available version: p_want is latest, latest_stable (no prerelease), tag:<name> or an '
-    'exact version in any spelling. Latest considers listed versions only. p_variant null: any variant '
-    '(for an exact version the first in order). Errors: RG400 malformed argument, RG404 no such '
-    'repository, package or version.';
+    'Finds one available version: p_want is latest, latest_stable (no prerelease), tag:<name> or '
+    'an exact version in any spelling. Latest considers listed versions only. p_variant null: any '
+    'variant (for an exact version the first in order). Errors: RG400 malformed argument, RG404 '
+    'no such repository, package or version.';
 grant execute on function pkgdb.resolve to pkgdb_reader;

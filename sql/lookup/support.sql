@@ -1,5 +1,5 @@
--- What a reader gets to see of a version, and where lookups begin. Nothing here locks: all is STABLE and
--- sees one snapshot.
+-- What a reader gets to see of a version, and where lookups begin. Nothing here locks: all is
+-- STABLE and sees one snapshot.
 
 create type pkgdb.version_info as (
     registration_id    bigint,
@@ -21,8 +21,8 @@ create type pkgdb.version_info as (
     published_at       timestamptz
 );
 comment on type pkgdb.version_info is
-    'A version as readers see it. revision is its registration''s; files is an array of {filename, '
-    'sha256, size, media_type, attributes, role}, sorted by file name.';
+    'A version as readers see it. revision is its registration''s; files is an array of '
+    '{filename, sha256, size, media_type, attributes, role}, sorted by file name.';
 
 create function pkgdb.version_info(
     p_repository text, p_registration pkgdb.registration, p_version pkgdb.package_version
@@ -30,7 +30,6 @@ create function pkgdb.version_info(
 returns pkgdb.version_info
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_files jsonb;
@@ -63,7 +62,6 @@ create function pkgdb.look_up_registration(
 returns pkgdb.registration
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_ecosystem    pkgdb.ecosystem := pkgdb.find_ecosystem(p_ecosystem);
@@ -79,7 +77,8 @@ begin
             message = format('no repository %s in namespace %s',
                              pkgdb.quoted(p_repository), pkgdb.quoted(p_namespace));
     end if;
-    v_registration := pkgdb.find_registration(v_repository, v_ecosystem, p_name);
+    v_registration := pkgdb.find_registration(
+        v_repository, v_ecosystem, pkgdb.rule_normalize_name(v_ecosystem.name_rule, p_name));
     if v_registration.repository_id is distinct from v_repository.repository_id
         or v_registration.status = 'reserved'
     then

@@ -47,7 +47,7 @@ begin
 end;
 $$;
 comment on function pkgdb.versions is
-    'The available versions of a package, listed or not, in descending version order; at most p_limit, '
-    'continuing after the version with id p_after_version_id. Errors: RG400 malformed argument, RG404 '
-    'no such repository, package or version to continue after.';
+    'The available versions of a package, listed or not, in descending version order; at most '
+    'p_limit, continuing after the version with id p_after_version_id. Errors: RG400 malformed '
+    'argument, RG404 no such repository, package or version to continue after.';
 grant execute on function pkgdb.versions to pkgdb_reader;

@@ -1,5 +1,5 @@
--- What readers see: live things only. security_barrier, so that no cheap function in a reader's WHERE
--- clause is shown a row that the view hides.
+-- What readers see: live things only. security_barrier, so that no cheap function in a reader's
+-- WHERE clause is shown a row that the view hides.
 
 create view pkgdb.repositories with (security_barrier) as
 select r.namespace::text, r.name::text as repository, r.repository_id, r.kind,

@@ -11,8 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_request      pkgdb.request;
-    v_repository   pkgdb.repository;
-    v_ecosystem    pkgdb.ecosystem;
+    v_locked       pkgdb.locked_name;
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
     v_files        pkgdb.file_spec[];
@@ -31,29 +30,28 @@ begin
         raise exception using errcode = 'RG400', message = 'no file is given';
     end if;
 
-    v_registration := pkgdb.open_registration(
+    v_locked := pkgdb.open_registration(
         p_namespace, p_repository, p_ecosystem, p_name, p_if_revision);
-    v_repository := pkgdb.repository_of(v_registration);
-    v_ecosystem := pkgdb.find_ecosystem(p_ecosystem);
-    perform pkgdb.check_hosted(v_repository);
-    perform pkgdb.check_name(v_repository, v_ecosystem, v_registration, p_name);
+    v_registration := v_locked.registration;
+    perform pkgdb.check_publishable(
+        v_locked.repository, v_registration, v_locked.normalized_name);
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
 
     v_missing := pkgdb.missing_files(v_version, v_files);
     if v_missing = '{}' then
         v_result := pkgdb.unchanged(v_registration, v_version);
     else
-        v_result := pkgdb.extend_version(
-            v_repository, v_ecosystem, v_registration, v_version, v_missing, 'side', p_actor);
+        v_result := pkgdb.extend_version(v_locked, v_version, v_missing, 'side', p_actor);
     end if;
     perform pkgdb.end_request(v_request, to_jsonb(v_result));
     return v_result;
 end;
 $$;
 comment on function pkgdb.add_files is
-    'Attaches side files (symbols, signatures, attestations) to a version that exists, also where its '
-    'ecosystem allows one main file only. p_files as in publish. Outcome files_added or unchanged. '
-    'Errors: RG400 malformed argument, RG403 mirror, protected name or immutable, RG404 no such '
-    'repository, package or version, RG405 isolation level, RG409 a file exists with other content, '
-    'RG410 deleted and reuse forbidden, RG412 stale p_if_revision, RG422 not available.';
+    'Attaches side files (symbols, signatures, attestations) to a version that exists, also where '
+    'its ecosystem allows one main file only. p_files as in publish. Outcome files_added or '
+    'unchanged. Errors: RG400 malformed argument, RG403 mirror, protected name or immutable, '
+    'RG404 no such repository, package or version, RG405 isolation level, RG409 a file exists '
+    'with other content, RG410 deleted and reuse forbidden, RG412 stale p_if_revision, RG422 not '
+    'available.';
 grant execute on function pkgdb.add_files to pkgdb_publisher;

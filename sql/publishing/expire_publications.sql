@@ -61,6 +61,6 @@ begin
 end;
 $$;
 comment on function pkgdb.expire_publications is
-    'Frees the slots of versions in state processing whose lease has ended, at most p_limit per call. '
-    'Returns how many. Errors: RG400 malformed argument, RG405 isolation level.';
+    'Frees the slots of versions in state processing whose lease has ended, at most p_limit per '
+    'call. Returns how many. Errors: RG400 malformed argument, RG405 isolation level.';
 grant execute on function pkgdb.expire_publications to pkgdb_operator;

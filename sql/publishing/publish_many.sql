@@ -13,8 +13,8 @@ create type pkgdb.bulk_ref as (
     message         text
 );
 comment on type pkgdb.bulk_ref is
-    'What publish_many did with one item, counted from 1. Where the outcome is refused, sqlstate and '
-    'message say why.';
+    'What publish_many did with one item, counted from 1. Where the outcome is refused, sqlstate '
+    'and message say why.';
 
 create type pkgdb.bulk_item as (
     item               integer,
@@ -35,7 +35,6 @@ create function pkgdb.read_item(p_item integer, p_value jsonb, p_ecosystem pkgdb
 returns pkgdb.bulk_item
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_item pkgdb.bulk_item;
@@ -58,8 +57,12 @@ begin
         return v_item;
     end if;
     begin
-        perform pkgdb.check_variant(v_item.variant);
-        perform pkgdb.check_metadata(v_item.metadata);
+        if v_item.variant <> '' then
+            perform pkgdb.check_text('variant', v_item.variant, 255);
+        end if;
+        if v_item.metadata <> '{}' then
+            perform pkgdb.check_metadata(v_item.metadata);
+        end if;
         v_item.files := pkgdb.read_files(coalesce(p_value -> 'files', '[]'));
         v_item.normalized_name := pkgdb.rule_normalize_name(p_ecosystem.name_rule, v_item.name);
         v_item.normalized_version :=
@@ -79,7 +82,6 @@ create function pkgdb.plain_items(
 returns pkgdb.bulk_item[]
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_namespace text := p_repository.namespace;
@@ -149,7 +151,6 @@ create function pkgdb.find_registrations(
 returns pkgdb.bulk_item[]
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     return array(
@@ -172,19 +173,30 @@ create function pkgdb.insert_plain_items(
 )
 returns pkgdb.bulk_ref[]
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_namespace text := p_repository.namespace;
     v_now       timestamptz := pkgdb.clock();
-    v_files     pkgdb.file_spec[];
+    v_file      pkgdb.file_spec;
     v_results   pkgdb.bulk_ref[];
 begin
-    v_files := array(
-        select f from unnest(p_items) i cross join lateral unnest(i.files) f);
-    if v_files <> '{}' then
-        perform pkgdb.adopt_blobs(v_namespace, v_files);
-    end if;
+    -- Blobs in order of digest; those that exist are held.
+    insert into pkgdb.blob (namespace, sha256, size, created_at)
+    select distinct on (f.sha256) v_namespace, f.sha256, f.size, v_now
+      from unnest(p_items) i
+      cross join lateral unnest(i.files) f
+     order by f.sha256
+    on conflict do nothing;
+    for v_file in
+        select f.*
+          from unnest(p_items) i
+          cross join lateral unnest(i.files) f
+          join pkgdb.blob b
+            on b.namespace = v_namespace and b.sha256 = f.sha256 and b.created_at <> v_now
+         order by f.sha256
+    loop
+        perform pkgdb.hold_blob(v_namespace, v_file);
+    end loop;
 
     insert into pkgdb.package_version
         (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,
@@ -278,11 +290,12 @@ declare
     v_plain      pkgdb.bulk_item[];
     v_item       pkgdb.bulk_item;
     v_ecosystem  pkgdb.ecosystem;
+    v_locked     pkgdb.locked_name;
     v_ref        pkgdb.version_ref;
     v_now        timestamptz;
     v_state      text;
     v_message    text;
-    v_results    pkgdb.bulk_ref[] := '{}';
+    v_results    pkgdb.bulk_ref[] := array[]::pkgdb.bulk_ref[];
 begin
     v_request := pkgdb.begin_request(
         p_namespace, p_actor, p_request_key, 'publish_many',
@@ -298,7 +311,7 @@ begin
         raise exception using errcode = 'RG400', message = 'strict must be true or false';
     end if;
     v_repository := pkgdb.lock_repository(p_namespace, p_repository, true);
-    perform pkgdb.check_hosted(v_repository);
+    perform pkgdb.check_publishable(v_repository, null, null);
 
     v_items := array(
         select pkgdb.read_item(i.item::integer, i.value, e)
@@ -344,11 +357,13 @@ begin
                 raise exception using errcode = 'RG400', message = v_item.message;
             end if;
             v_ecosystem := pkgdb.find_ecosystem(v_item.ecosystem);
+            v_locked := (
+                v_repository, v_ecosystem, v_item.normalized_name,
+                pkgdb.find_registration(v_repository, v_ecosystem, v_item.normalized_name)
+            )::pkgdb.locked_name;
             v_ref := pkgdb.publish_version(
-                v_repository, v_ecosystem,
-                pkgdb.find_registration(v_repository, v_ecosystem, v_item.name),
-                v_item.name, v_item.version, v_item.variant, v_item.files, v_item.metadata,
-                p_actor);
+                v_locked, v_item.name, v_item.version, v_item.variant, v_item.files,
+                v_item.metadata, p_actor);
             v_results := v_results || (
                 v_item.item, v_ref.registration_id, v_ref.version_id, v_ref.revision,
                 v_ref.outcome, null, null)::pkgdb.bulk_ref;
@@ -374,11 +389,11 @@ begin
 end;
 $$;
 comment on function pkgdb.publish_many is
-    'Publishes an array of {ecosystem, name, version, variant, files, metadata} as publish does, in one '
-    'transaction and under one lock. Returns a row per item: created, files_added, unchanged, or, '
-    'unless p_strict, refused with SQLSTATE and message while the others are published. With p_strict '
-    'the first refused item raises its error and nothing changes. Takes the repository for itself, '
-    'waiting at most 10 seconds. Errors: RG400 malformed argument, RG403 mirror, RG404 no such '
-    'repository, RG405 isolation level, RG422 lock held shared, 55P03 lock timeout; of an item: those '
-    'of publish.';
+    'Publishes an array of {ecosystem, name, version, variant, files, metadata} as publish does, '
+    'in one transaction and under one lock. Returns a row per item: created, files_added, '
+    'unchanged, or, unless p_strict, refused with SQLSTATE and message while the others are '
+    'published. With p_strict the first refused item raises its error and nothing changes. Takes '
+    'the repository for itself, waiting at most 10 seconds. Errors: RG400 malformed argument, '
+    'RG403 mirror, RG404 no such repository, RG405 isolation level, RG422 lock held shared, 55P03 '
+    'lock timeout; of an item: those of publish.';
 grant execute on function pkgdb.publish_many to pkgdb_publisher;

@@ -1,11 +1,12 @@
 -- What publish, add_files and restore_version share.
 
--- A mirror changes by following its upstream, not by publishing.
-create function pkgdb.check_hosted(p_repository pkgdb.repository)
+-- Refuses what the repository's rules keep out. p_registration is null where nobody has the name.
+create function pkgdb.check_publishable(
+    p_repository pkgdb.repository, p_registration pkgdb.registration, p_normalized_name text
+)
 returns void
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     if p_repository.kind = 'mirror' then
@@ -14,72 +15,57 @@ begin
             message = format('repository %s is a mirror', pkgdb.quoted(p_repository.name)),
             hint = 'A mirror changes by following its upstream.';
     end if;
-end;
-$$;
-
--- Refuses names that the repository's rules keep out. p_registration is null where nobody has the name.
-create function pkgdb.check_name(
-    p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem, p_registration pkgdb.registration,
-    p_name text
-)
-returns void
-language plpgsql
-immutable parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
     if p_registration.repository_id <> p_repository.repository_id then
         raise exception using
             errcode = 'RG409',
             message = format('the name %s belongs to another repository of the namespace',
-                             pkgdb.quoted(p_name));
+                             pkgdb.quoted(p_normalized_name));
     end if;
     if p_registration.status = 'reserved' then
         raise exception using
             errcode = 'RG403',
-            message = format('the name %s is reserved', pkgdb.quoted(p_name));
+            message = format('the name %s is reserved', pkgdb.quoted(p_normalized_name));
     end if;
-    if p_repository.protected_names <> '{}' and pkgdb.is_protected(
-        p_repository.protected_names,
-        pkgdb.rule_normalize_name(p_ecosystem.name_rule, p_name))
+    if p_repository.protected_names <> '{}'
+        and pkgdb.is_protected(p_repository.protected_names, p_normalized_name)
     then
         raise exception using
             errcode = 'RG403',
             message = format('the name %s is protected in repository %s',
-                             pkgdb.quoted(p_name), pkgdb.quoted(p_repository.name));
+                             pkgdb.quoted(p_normalized_name), pkgdb.quoted(p_repository.name));
     end if;
 end;
 $$;
 
--- Claims a free name. The name is locked, so that only a look-alike can be in the way; or, where a bulk
--- publish holds its repository instead, another repository that shares the scope.
-create function pkgdb.claim_name(
-    p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem, p_name text, p_status text
-)
+-- Claims a free name. The name is locked, so that only a look-alike can be in the way; or, where a
+-- bulk publish holds its repository instead, another repository that shares the scope.
+create function pkgdb.claim_name(p_locked pkgdb.locked_name, p_name text, p_status text)
 returns pkgdb.registration
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_name         text := pkgdb.rule_normalize_name(p_ecosystem.name_rule, p_name);
-    v_lookalike    text := case when p_repository.lookalike_guard then pkgdb.lookalike(v_name) end;
+    v_repository   pkgdb.repository := p_locked.repository;
+    v_ecosystem    pkgdb.ecosystem := p_locked.ecosystem;
     v_now          timestamptz := pkgdb.clock();
     v_registration pkgdb.registration;
 begin
-    if p_ecosystem.new_names_lower and p_name <> lower(p_name collate "C") then
+    if v_ecosystem.new_names_lower and p_name <> lower(p_name collate "C") then
         raise exception using
             errcode = 'RG400',
             message = format('a new %s name must be in lower case, unlike %s',
-                             p_ecosystem.ecosystem, pkgdb.quoted(p_name));
+                             v_ecosystem.ecosystem, pkgdb.quoted(p_name));
     end if;
 
     insert into pkgdb.registration
         (namespace, repository_id, scope_id, ecosystem, scheme, name, normalized_name,
          lookalike_key, status, created_at, updated_at)
     values
-        (p_repository.namespace, p_repository.repository_id,
-         pkgdb.claim_scope_id(p_repository, p_ecosystem), p_ecosystem.ecosystem,
-         p_ecosystem.scheme, p_name, v_name, v_lookalike, p_status, v_now, v_now)
+        (v_repository.namespace, v_repository.repository_id,
+         pkgdb.claim_scope_id(v_repository, v_ecosystem), v_ecosystem.ecosystem,
+         v_ecosystem.scheme, p_name, p_locked.normalized_name,
+         case when v_repository.lookalike_guard
+              then pkgdb.lookalike(p_locked.normalized_name) end,
+         p_status, v_now, v_now)
     on conflict do nothing
     returning * into v_registration;
     if not found then
@@ -94,135 +80,125 @@ begin
 end;
 $$;
 
--- Makes sure that each blob exists, and holds it against the collector until the end of the
--- transaction. In order of digest, so that two publishers cannot wait for each other.
-create function pkgdb.adopt_blobs(p_namespace text, p_files pkgdb.file_spec[])
+-- Holds a blob that exists against the collector until the end of the transaction; one that the
+-- collector has just deleted is made again. Blobs are held in order of digest, so that two
+-- publishers cannot wait for each other.
+create function pkgdb.hold_blob(p_namespace text, p_file pkgdb.file_spec)
 returns void
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_now   timestamptz := pkgdb.clock();
-    v_held  bigint;
-    v_other text;
-    v_blobs bytea[] := array(select distinct f.sha256 from unnest(p_files) f);
+    v_now  timestamptz := pkgdb.clock();
+    v_size bigint;
 begin
-    -- A blob that the collector deletes between the two statements is inserted in the next round.
     loop
+        select b.size into v_size
+          from pkgdb.blob b
+         where b.namespace = p_namespace and b.sha256 = p_file.sha256
+           for key share;
+        exit when found;
         insert into pkgdb.blob (namespace, sha256, size, created_at)
-        select p_namespace, f.sha256, min(f.size), v_now
-          from unnest(p_files) f
-         group by f.sha256
-         order by f.sha256
+        values (p_namespace, p_file.sha256, p_file.size, v_now)
         on conflict do nothing;
-        get diagnostics v_held = row_count;
-        if v_held < cardinality(v_blobs) then
-            select count(*) into v_held
-              from (select
-                      from pkgdb.blob b
-                     where b.namespace = p_namespace and b.sha256 = any (v_blobs)
-                     order by b.sha256
-                       for key share) held;
-        end if;
-        exit when v_held = cardinality(v_blobs);
     end loop;
-
-    select f.filename into v_other
-      from unnest(p_files) f
-      join pkgdb.blob b on b.namespace = p_namespace and b.sha256 = f.sha256
-     where b.size <> f.size
-     order by f.filename
-     limit 1;
-    if found then
+    if v_size <> p_file.size then
         raise exception using
             errcode = 'RG409',
-            message = format('file %s has another size than the stored bytes of that digest',
-                             pkgdb.quoted(v_other));
+            message = format('file %s has %s bytes, and the stored bytes of that digest are %s',
+                             pkgdb.quoted(p_file.filename), p_file.size, v_size);
     end if;
 end;
 $$;
 
--- Gives files to a version: refuses names that are taken or were deleted, adopts their bytes.
--- Returns how many bytes they have. The registration is locked.
+-- Gives files to a version: adopts the bytes, refuses names that are taken. Returns how many bytes
+-- they have. The registration is locked; the files are in order of digest.
 create function pkgdb.insert_files(
-    p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem,
-    p_version pkgdb.package_version, p_files pkgdb.file_spec[], p_role text
+    p_locked pkgdb.locked_name, p_version pkgdb.package_version, p_files pkgdb.file_spec[],
+    p_role text
 )
 returns bigint
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_scope_id bigint := case p_ecosystem.filename_scope
+    v_scope_id bigint := case (p_locked.ecosystem).filename_scope
                              when 'version' then p_version.version_id else 0 end;
+    v_epoch    bigint := (p_locked.repository).epoch;
     v_now      timestamptz := pkgdb.clock();
-    v_taken    text;
+    v_file     pkgdb.file_spec;
+    v_bytes    bigint := 0;
 begin
-    select f.filename into v_taken
-      from pkgdb.file f
-     where f.namespace = p_version.namespace and f.registration_id = p_version.registration_id
-       and f.filename_scope_id = v_scope_id
-       and f.filename = any (array(select n.filename from unnest(p_files) n))
-       and f.status in ('processing', 'available')
-     limit 1;
-    if found then
-        raise exception using
-            errcode = 'RG409',
-            message = format('file name %s is taken', pkgdb.quoted(v_taken));
-    end if;
-
-    perform pkgdb.adopt_blobs(p_version.namespace, p_files);
-    insert into pkgdb.file
-        (namespace, registration_id, version_id, filename, filename_scope_id, role, sha256,
-         media_type, attributes, status, added_epoch, created_at)
-    select p_version.namespace, p_version.registration_id, p_version.version_id, n.filename,
-           v_scope_id, p_role, n.sha256, n.media_type, n.attributes, 'available',
-           p_repository.epoch, v_now
-      from unnest(p_files) n;
-    return (select sum(n.size) from unnest(p_files) n);
+    foreach v_file in array p_files
+    loop
+        insert into pkgdb.blob (namespace, sha256, size, created_at)
+        values (p_version.namespace, v_file.sha256, v_file.size, v_now)
+        on conflict do nothing;
+        if not found then
+            perform pkgdb.hold_blob(p_version.namespace, v_file);
+        end if;
+        insert into pkgdb.file
+            (namespace, registration_id, version_id, filename, filename_scope_id, role, sha256,
+             media_type, attributes, status, added_epoch, created_at)
+        values
+            (p_version.namespace, p_version.registration_id, p_version.version_id, v_file.filename,
+             v_scope_id, p_role, v_file.sha256, v_file.media_type, v_file.attributes, 'available',
+             v_epoch, v_now)
+        on conflict (namespace, registration_id, filename_scope_id, filename)
+            where status in ('processing', 'available')
+            do nothing;
+        if not found then
+            raise exception using
+                errcode = 'RG409',
+                message = format('file name %s is taken', pkgdb.quoted(v_file.filename));
+        end if;
+        v_bytes := v_bytes + v_file.size;
+    end loop;
+    return v_bytes;
 end;
 $$;
 
 -- Holds the reuse policy: may this identity, once deleted, come back with this content? With
--- same_content each file must be one that was deleted, and metadata, where stated, must be the same.
+-- same_content each file must be one that was deleted, and metadata, where stated, must be the
+-- same.
 create function pkgdb.check_reuse(
-    p_repository pkgdb.repository, p_registration pkgdb.registration, p_version text,
-    p_variant text, p_files pkgdb.file_spec[], p_metadata jsonb
+    p_repository pkgdb.repository, p_registration pkgdb.registration,
+    p_normalized_version text, p_variant text, p_files pkgdb.file_spec[], p_metadata jsonb
 )
 returns void
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_normalized text;
-    v_deleted    boolean;
-    v_same       boolean;
+    v_same boolean := false;
 begin
-    if p_repository.reuse = 'always' then
+    if p_repository.reuse = 'always' or not exists (
+        select from pkgdb.tombstone t
+         where t.namespace = p_registration.namespace
+           and t.registration_id = p_registration.registration_id
+           and t.normalized_version = p_normalized_version and t.variant = p_variant
+           and t.filename = '')
+    then
         return;
     end if;
-    v_normalized := pkgdb.scheme_normalize_version(p_registration.scheme, p_version);
 
-    select count(*) > 0,
-           count(f) = cardinality(p_files)
-           and bool_and(case
-                when t.filename <> '' then p_files <> '{}'
-                when p_files <> '{}' and p_metadata = '{}' then true
-                else t.content_sha256 = pkgdb.metadata_digest(p_metadata) end)
-      into v_deleted, v_same
-      from pkgdb.tombstone t
-      left join unnest(p_files) f on f.filename = t.filename and f.sha256 = t.content_sha256
-     where t.namespace = p_registration.namespace
-       and t.registration_id = p_registration.registration_id
-       and t.normalized_version = v_normalized and t.variant = p_variant;
-
-    if v_deleted and (p_repository.reuse = 'never' or not v_same) then
+    if p_repository.reuse = 'same_content' then
+        select count(f) = cardinality(p_files)
+               and bool_and(case
+                    when t.filename <> '' then p_files <> '{}'
+                    when p_files <> '{}' and p_metadata = '{}' then true
+                    else t.content_sha256 = pkgdb.metadata_digest(p_metadata) end)
+          into v_same
+          from pkgdb.tombstone t
+          left join unnest(p_files) f on f.filename = t.filename and f.sha256 = t.content_sha256
+         where t.namespace = p_registration.namespace
+           and t.registration_id = p_registration.registration_id
+           and t.normalized_version = p_normalized_version and t.variant = p_variant;
+    end if;
+    if not v_same then
         raise exception using
             errcode = 'RG410',
-            message = format('version %s of %s was deleted, and this repository''s reuse policy is %s',
-                             pkgdb.quoted(p_version), pkgdb.quoted(p_registration.name),
-                             p_repository.reuse),
+            message = format('version %s of %s was deleted, and the reuse policy is %s',
+                             pkgdb.quoted(p_normalized_version),
+                             pkgdb.quoted(p_registration.name), p_repository.reuse),
             hint = 'Publish another version, or restore the deleted one.';
     end if;
 end;
@@ -235,7 +211,6 @@ create function pkgdb.check_file_reuse(
 returns void
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_deleted text;
@@ -274,7 +249,6 @@ create function pkgdb.missing_files(
 returns pkgdb.file_spec[]
 language plpgsql
 stable
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_other text;
@@ -310,22 +284,21 @@ $$;
 
 -- Adds files to a published version, where its state and its repository allow it.
 create function pkgdb.extend_version(
-    p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem,
-    p_registration pkgdb.registration, p_version pkgdb.package_version,
-    p_files pkgdb.file_spec[], p_role text, p_actor text
+    p_locked pkgdb.locked_name, p_version pkgdb.package_version, p_files pkgdb.file_spec[],
+    p_role text, p_actor text
 )
 returns pkgdb.version_ref
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_bytes bigint;
+    v_repository pkgdb.repository := p_locked.repository;
+    v_bytes      bigint;
 begin
-    if p_repository.immutable then
+    if v_repository.immutable then
         raise exception using
             errcode = 'RG403',
             message = format('repository %s is immutable: version %s keeps the files it has',
-                             pkgdb.quoted(p_repository.name), pkgdb.quoted(p_version.version));
+                             pkgdb.quoted(v_repository.name), pkgdb.quoted(p_version.version));
     end if;
     if p_version.status <> 'available' then
         raise exception using
@@ -333,59 +306,59 @@ begin
             message = format('version %s is %s', pkgdb.quoted(p_version.version), p_version.status),
             hint = 'Files are added to available versions.';
     end if;
-    perform pkgdb.check_file_reuse(p_repository, p_version, p_files);
-    v_bytes := pkgdb.insert_files(p_repository, p_ecosystem, p_version, p_files, p_role);
+    perform pkgdb.check_file_reuse(v_repository, p_version, p_files);
+    v_bytes := pkgdb.insert_files(p_locked, p_version, p_files, p_role);
     return pkgdb.touch(
-        p_registration, p_version, 'files_added', p_actor,
+        p_locked.registration, p_version, 'files_added', p_actor,
         p_files => cardinality(p_files), p_bytes => v_bytes);
 end;
 $$;
 
--- Publishes a version, once the repository and the name are locked. p_registration is null where nobody
--- has the name yet.
+-- Publishes a version under a name that is locked.
 create function pkgdb.publish_version(
-    p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem,
-    p_registration pkgdb.registration, p_name text, p_version text, p_variant text,
+    p_locked pkgdb.locked_name, p_name text, p_version text, p_variant text,
     p_files pkgdb.file_spec[], p_metadata jsonb, p_actor text
 )
 returns pkgdb.version_ref
 language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_registration pkgdb.registration := p_registration;
+    v_repository   pkgdb.repository := p_locked.repository;
+    v_ecosystem    pkgdb.ecosystem := p_locked.ecosystem;
+    v_registration pkgdb.registration := p_locked.registration;
+    v_normalized   text;
     v_version      pkgdb.package_version;
     v_missing      pkgdb.file_spec[];
     v_now          timestamptz;
     v_bytes        bigint := 0;
 begin
-    if p_ecosystem.file_rule = 'one' and cardinality(p_files) > 1 then
+    if v_ecosystem.file_rule = 'one' and cardinality(p_files) > 1 then
         raise exception using
             errcode = 'RG400',
             message = format('a version of a %s package has one file, not %s',
-                             p_ecosystem.ecosystem, cardinality(p_files)),
+                             v_ecosystem.ecosystem, cardinality(p_files)),
             hint = 'Attach symbols, signatures and the like with add_files.';
     end if;
-    perform pkgdb.check_hosted(p_repository);
-    perform pkgdb.check_name(p_repository, p_ecosystem, v_registration, p_name);
+    perform pkgdb.check_publishable(v_repository, v_registration, p_locked.normalized_name);
     if v_registration.registration_id is null then
-        v_registration := pkgdb.claim_name(p_repository, p_ecosystem, p_name, 'active');
+        v_registration := pkgdb.claim_name(p_locked, p_name, 'active');
     end if;
 
-    v_version := pkgdb.find_version(v_registration, p_version, p_variant);
+    v_normalized := pkgdb.scheme_normalize_version(v_registration.scheme, p_version);
+    v_version := pkgdb.find_version(v_registration, v_normalized, p_variant);
     if v_version.version_id is null then
         perform pkgdb.check_reuse(
-            p_repository, v_registration, p_version, p_variant, p_files, p_metadata);
+            v_repository, v_registration, v_normalized, p_variant, p_files, p_metadata);
         v_now := pkgdb.clock();
         insert into pkgdb.package_version
             (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,
              created_at, published_at)
         values
             (v_registration.namespace, v_registration.registration_id, v_registration.scheme,
-             p_version, p_variant, 'available', p_metadata, p_repository.epoch, v_now, v_now)
+             p_version, p_variant, 'available', p_metadata, v_repository.epoch, v_now, v_now)
         returning * into v_version;
         if p_files <> '{}' then
-            v_bytes := pkgdb.insert_files(p_repository, p_ecosystem, v_version, p_files, 'main');
+            v_bytes := pkgdb.insert_files(p_locked, v_version, p_files, 'main');
         end if;
         return pkgdb.touch(
             v_registration, v_version, 'created', p_actor,
@@ -409,14 +382,13 @@ begin
     if v_missing = '{}' then
         return pkgdb.unchanged(v_registration, v_version);
     end if;
-    if p_ecosystem.file_rule = 'one' then
+    if v_ecosystem.file_rule = 'one' then
         raise exception using
             errcode = 'RG409',
             message = format('version %s of %s exists with other content',
                              pkgdb.quoted(p_version), pkgdb.quoted(p_name)),
             detail = format('It does not have the file %s.', pkgdb.quoted(v_missing[1].filename));
     end if;
-    return pkgdb.extend_version(
-        p_repository, p_ecosystem, v_registration, v_version, v_missing, 'main', p_actor);
+    return pkgdb.extend_version(p_locked, v_version, v_missing, 'main', p_actor);
 end;
 $$;

@@ -1,16 +1,16 @@
 -- Debian versions (Debian Policy 5.6.12, deb-version(7); lib/dpkg/version.c).
 --
--- [epoch:]upstream[-revision]: the epoch ends at the first ":", the revision starts at the last "-".
--- An epoch is a number of at most 31 bits, upstream starts with a digit, a revision is not empty.
--- Epochs compare as numbers, then upstream, then revision: runs of other characters and runs of digits
--- in turn. Runs of digits are numbers, none being 0; the others compare byte by byte with
--- "~" < end < letters < "+" "-" "." ":". A missing revision equals "0".
+-- [epoch:]upstream[-revision]: the epoch ends at the first ":", the revision starts at the last
+-- "-". An epoch is a number of at most 31 bits, upstream starts with a digit, a revision is not
+-- empty. Epochs compare as numbers, then upstream, then revision: runs of other characters and runs
+-- of digits in turn. Runs of digits are numbers, none being 0; the others compare byte by byte with
+-- "~" < end < letters < "+" < "-" < "." < ":". A missing revision equals "0".
 --
 -- Identity is the text: 1.0, 1.0-0 and 0:1.0 are three versions with one key. No version is a
 -- prerelease: apt installs the highest, and "~" is in backports as much as in release candidates.
 --
--- Key: epoch; then per part, and pair of runs, the characters (~ as \x01, the symbols moved above the
--- letters), \x02 and the number; \x02 after the last pair.
+-- Key: epoch; then per part, and pair of runs, the characters (~ as \x01, the symbols moved above
+-- the letters), \x02 and the number; \x02 after the last pair.
 
 create function pkgdb.debian_normalize(p_version text)
 returns text
@@ -37,8 +37,8 @@ begin
     raise exception using
         errcode = 'RG400',
         message = format('version %s is not a Debian version', pkgdb.quoted(p_version)),
-        hint = '[EPOCH:]UPSTREAM[-REVISION] of letters, digits and . + ~ - :, upstream starting with '
-               'a digit, at most 255 characters.';
+        hint = '[EPOCH:]UPSTREAM[-REVISION] of letters, digits and . + ~ - :, upstream starting '
+               'with a digit, at most 255 characters.';
 end;
 $$;
 comment on function pkgdb.debian_normalize is
@@ -54,6 +54,7 @@ declare
     v_rest text collate "C" := pkgdb.debian_normalize(p_version);
     v_part text collate "C";
     v_run  text collate "C";
+    v_tail text collate "C";
     v_key  text collate "C" := chr(4);
 begin
     if strpos(v_rest, ':') > 0 then
@@ -71,12 +72,11 @@ begin
         loop
             -- One pair: what is not a digit, then digits.
             v_run := substring(v_part from '^[^0-9]*');
-            v_rest := ltrim(substr(v_part, length(v_run) + 1), '0123456789');
+            v_part := substr(v_part, length(v_run) + 1);
+            v_tail := ltrim(v_part, '0123456789');
             v_key := v_key || translate(v_run, '~+-.:', E'\x01{|}~') || chr(2)
-                || pkgdb.number_key(
-                    substr(v_part, length(v_run) + 1,
-                           length(v_part) - length(v_run) - length(v_rest)));
-            v_part := v_rest;
+                || pkgdb.number_key(left(v_part, length(v_part) - length(v_tail)));
+            v_part := v_tail;
             exit when v_part = '';
         end loop;
         v_key := v_key || chr(2);

@@ -1,16 +1,16 @@
 -- Natural order, for what has no rules of its own: any printable ASCII without spaces.
 --
--- A "v" before a digit is no part of the order: v1.2 and 1.2 are equals. What is SemVer then has its
--- SemVer key; anything else is a row of segments, each a run of digits (a number) or of letters (a
--- text, byte by byte); all other characters only separate. At each place
+-- A "v" before a digit is no part of the order: v1.2 and 1.2 are equals. What is SemVer then has
+-- its SemVer key; anything else is a row of segments, each a run of digits (a number) or of letters
+-- (a text, byte by byte); all other characters only separate. At each place
 --
 --     prerelease of a SemVer version < end < text < number
 --
--- so that one order holds for both kinds: 1.0 < 1.0.0-rc.1 < 1.0.0 < 1.0.0a < 1.0.0.1 < 1.1 < 1.10, and
--- words (main, nightly) are below numbers, so that they do not become latest.
+-- so that one order holds for both kinds: 1.0 < 1.0.0-rc.1 < 1.0.0 < 1.0.0a < 1.0.0.1 < 1.1 < 1.10,
+-- and words (main, nightly) are below numbers, so that they do not become latest.
 --
--- Identity is the text. Keys may be equal (1.0.0+a and 1.0.0+b, 1-0 and 1.0); latest then breaks the
--- tie by version_id. A prerelease is a SemVer version, after such a "v", that has a prerelease part.
+-- Identity is the text. Keys may be equal (1.0.0+a and 1.0.0+b, 1-0 and 1.0); latest then breaks
+-- the tie by version_id. A prerelease is SemVer, after such a "v", with a prerelease part.
 --
 -- Key: per segment a number, or \x03 text \x01; \x02 at the end. SemVer keys use the same marks.
 

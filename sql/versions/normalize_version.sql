@@ -13,6 +13,6 @@ begin
 end;
 $$;
 comment on function pkgdb.normalize_version is
-    'The normal form of a version, which is its identity. Errors: RG400 no such ecosystem, malformed '
-    'version.';
+    'The normal form of a version, which is its identity. Errors: RG400 no such ecosystem, '
+    'malformed version.';
 grant execute on function pkgdb.normalize_version to pkgdb_reader;

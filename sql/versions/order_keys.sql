@@ -1,12 +1,12 @@
--- What the order keys of all schemes are made of. A key is built as ASCII text and stored as bytea, so
--- that it compares byte by byte, in no collation. Its alphabet, in ascending order:
+-- What the order keys of all schemes are made of. A key is built as ASCII text and stored as bytea,
+-- so that it compares byte by byte, in no collation. Its alphabet, in ascending order:
 --
 --   \x01 \x02 \x03          marks below any number; each scheme says what they mean
 --   \x04 .. \x5b  digits    a number: \x04 + how many digits, then the digits (0 has none)
 --   ~  nnn  digits          a number of 88 digits or more: ~, how many in three digits, the digits
 --   \x7f                    a mark above any number
 --
--- Nothing is cut off or wraps. A backslash never occurs, so a cast to bytea reads the text as it is.
+-- Nothing is cut off or wraps. A backslash never occurs: the cast to bytea takes the text as it is.
 --
 -- These are inlined where they are used, and read at creation: no search_path changes them.
 
@@ -22,8 +22,8 @@ return case
 end;
 comment on function pkgdb.number_key is 'A number as part of an order key.';
 
--- What no scheme takes: more than 255 characters, or a number of more than 250 digits. A long number
--- is looked for only where it has room.
+-- What every scheme refuses: more than 255 bytes, or a number of more than 250 digits, which is
+-- looked for only where it has room.
 create function pkgdb.version_fits(p_version text)
 returns boolean
 language sql

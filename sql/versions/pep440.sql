@@ -1,16 +1,16 @@
 -- PEP 440, as the `packaging` library reads it (packaging.python.org, version specifiers).
 --
 -- [N!]N(.N)*[{a|b|rc}N][.postN][.devN][+local], in many spellings: any case, a leading "v", spaces
--- around, separators "." "-" "_" or none, "alpha", "c", "pre", "rev", "-N" for a post release, numbers
--- left out or with leading zeros. Identity is the canonical spelling without trailing zeros of the
--- release, so 1.0 = 1 = v1.0.0. Local versions are part of the grammar and of the order; that a
--- public index refuses to publish them is its policy.
+-- around, separators "." "-" "_" or none, "alpha", "c", "pre", "rev", "-N" for a post release,
+-- numbers left out or with leading zeros. Identity is the canonical spelling without trailing zeros
+-- of the release, so 1.0 = 1 = v1.0.0. Local versions are part of the grammar and of the order; it
+-- is policy, not grammar, that a public index refuses to publish them.
 --
 -- Order: epoch, release, pre (dev-only < a < b < rc < none), post (none < N), dev (N < none), local
 -- (none < any; per segment end < text < number).
 --
--- Key, read off the canonical spelling: epoch, release numbers, \x02; a letter for pre and its number;
--- post or \x02; dev or \x7f; for each local segment a number, or \x03 text \x01.
+-- Key, read off the canonical spelling: epoch, release numbers, \x02; a letter for pre and its
+-- number; post or \x02; dev or \x7f; for each local segment a number, or \x03 text \x01.
 
 create function pkgdb.pep440_normalize(p_version text)
 returns text
@@ -33,17 +33,26 @@ begin
     if not coalesce(pkgdb.version_fits(v_version), false) then
         v_version := '';
     end if;
-    -- Most versions are plain numbers and done here.
-    if v_version ~ '^[1-9][0-9]*(?:\.(?:0|[1-9][0-9]*))*$' then
+    -- Most versions are canonical but for trailing zeros, and done here.
+    if v_version ~ ('^(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*'
+                    '(?:(?:a|b|rc)(?:0|[1-9][0-9]*))?'
+                    '(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?$')
+    then
+        v_rest := ltrim(v_version, '.0123456789');
+        v_version := left(v_version, length(v_version) - length(v_rest));
+        if right(v_version, 1) = '.' then
+            v_version := left(v_version, -1);
+            v_rest := '.' || v_rest;
+        end if;
         while right(v_version, 2) = '.0'
         loop
             v_version := left(v_version, -2);
         end loop;
-        return v_version;
+        return v_version || v_rest;
     end if;
 
     -- The white space that Python strips, as far as it is ASCII.
-    v_version := lower(btrim(v_version, E' \t\n\v\f\r\x1c\x1d\x1e\x1f'));
+    v_version := lower(btrim(v_version, E' \t\n\x0b\f\r\x1c\x1d\x1e\x1f'));
     if v_version !~
         ('^v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*'
          '(?:[-_.]?(?:alpha|a|beta|b|preview|pre|c|rc)[-_.]?[0-9]*)?'
@@ -71,7 +80,8 @@ begin
 
         -- A "d" occurs in "dev" alone. Separators without a number after them mean nothing.
         if strpos(v_rest, 'd') > 0 then
-            v_dev := '.dev' || coalesce(nullif(ltrim(split_part(v_rest, 'd', 2), 'ev-_.0'), ''), '0');
+            v_number := ltrim(split_part(v_rest, 'd', 2), 'ev-_.0');
+            v_dev := '.dev' || coalesce(nullif(v_number, ''), '0');
             v_rest := rtrim(split_part(v_rest, 'd', 1), '-_.');
         end if;
 
@@ -107,8 +117,8 @@ begin
 end;
 $$;
 comment on function pkgdb.pep440_normalize is
-    'The canonical spelling of a PEP 440 version without trailing zeros of its release; RG400 where '
-    'it is none.';
+    'The canonical spelling of a PEP 440 version without trailing zeros of its release; RG400 '
+    'where it is none.';
 
 create function pkgdb.pep440_key(p_version text)
 returns bytea
@@ -166,7 +176,7 @@ end;
 $$;
 comment on function pkgdb.pep440_key is 'Order key of a PEP 440 version.';
 
--- Canonical spellings say a prerelease with an a, b or c (rc), and d (dev); "post" has none of them.
+-- A canonical spelling has an a, b, c (rc) or d (dev) in a prerelease; "post" has none of them.
 create function pkgdb.pep440_is_prerelease(p_version text)
 returns boolean
 language sql

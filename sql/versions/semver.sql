@@ -37,7 +37,7 @@ begin
     if pkgdb.version_fits(v_version) and pkgdb.is_semver(v_version) then
         v_version := split_part(v_version, '+', 1);
         v_core := split_part(v_version, '-', 1);
-        -- The two other numbers and the dots take four characters: a short core is within the limit.
+        -- The other two numbers and the dots take four characters: a short core is within it.
         if octet_length(v_core) - 4 >= octet_length(p_limit) then
             foreach v_number in array string_to_array(v_core, '.')
             loop
@@ -97,4 +97,5 @@ returns boolean
 language sql
 immutable parallel safe
 return strpos(pkgdb.semver_normalize(p_version, p_limit) collate "C", '-') > 0;
-comment on function pkgdb.semver_is_prerelease is 'True where a SemVer version has a prerelease part.';
+comment on function pkgdb.semver_is_prerelease is
+    'True where a SemVer version has a prerelease part.';

@@ -6,8 +6,8 @@ create table pkgdb.version_scheme (
     constraint version_scheme_pkey primary key (scheme)
 );
 comment on table pkgdb.version_scheme is
-    'A way to order versions: each has a key, a normal form and a prerelease function. What a scheme '
-    'computes never changes once rows use it; a correction is a new scheme.';
+    'A way to order versions: each has a key, a normal form and a prerelease function. What a '
+    'scheme computes never changes once rows use it; a correction is a new scheme.';
 
 create table pkgdb.ecosystem (
     ecosystem       pkgdb.identifier not null,
@@ -30,8 +30,8 @@ create table pkgdb.ecosystem (
     constraint ecosystem_version_max_check check (version_max between 1 and 255)
 );
 comment on table pkgdb.ecosystem is
-    'A package type, named as in package URLs, and the rules that it uses. An ecosystem that reuses '
-    'known rules is one more row.';
+    'A package type, named as in package URLs, and the rules that it uses. An ecosystem that '
+    'reuses known rules is one more row.';
 comment on column pkgdb.ecosystem.name_rule is 'Name normaliser, a rule of rule_normalize_name().';
 comment on column pkgdb.ecosystem.scheme is
     'Version scheme of new registrations; each registration keeps its own.';
