@@ -20,6 +20,6 @@ grant usage on schema pkgdb to pkgdb_reader;
 
 -- Every indexed text column: byte order, so that a change of the C library's collations cannot
 -- corrupt a unique index, and comparing never depends on the database's locale.
-create domain pkgdb.identifier as text collate "C";
-comment on domain pkgdb.identifier is
+create domain pkgdb.string as text collate "C";
+comment on domain pkgdb.string is
     'Text that is indexed or compared: collation "C" whatever the database''s own.';

@@ -1,8 +1,9 @@
 -- Changes policies of a repository. Publishers hold the repository shared, so none decides by the
 -- old policy and commits under the new one.
 create function pkgdb.alter_repository(
-    p_namespace text, p_repository text, p_policy jsonb,
-    p_if_revision bigint default null, p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_policy jsonb,
+    p_if_revision bigint default null, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
 )
 returns pkgdb.repository_ref
 language plpgsql

@@ -1,7 +1,8 @@
 -- Creates a repository, and its namespace when absent.
 create function pkgdb.create_repository(
-    p_namespace text, p_repository text, p_kind text default 'hosted', p_policy jsonb default '{}',
-    p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_kind pkgdb.string default 'hosted',
+    p_policy jsonb default '{}', p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
 )
 returns pkgdb.repository_ref
 language plpgsql

@@ -1,8 +1,9 @@
 -- Drops a repository: everything in it becomes a ghost at once, and the purge removes it bit by
 -- bit.
 create function pkgdb.drop_repository(
-    p_namespace text, p_repository text, p_force boolean default false,
-    p_if_revision bigint default null, p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_force boolean default false,
+    p_if_revision bigint default null, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
 )
 returns pkgdb.repository_ref
 language plpgsql

@@ -1,7 +1,8 @@
 -- Renames a repository. What refers to it refers by id and follows.
 create function pkgdb.rename_repository(
-    p_namespace text, p_repository text, p_new_name text,
-    p_if_revision bigint default null, p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_new_name pkgdb.string,
+    p_if_revision bigint default null, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
 )
 returns pkgdb.repository_ref
 language plpgsql

@@ -1,7 +1,7 @@
 -- Keeps a name from being published. A reserved name is a claim like any other, in the same index.
 create function pkgdb.reserve_name(
-    p_namespace text, p_repository text, p_ecosystem text, p_name text,
-    p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_ecosystem pkgdb.string,
+    p_name pkgdb.string, p_request_key pkgdb.string default null, p_actor pkgdb.string default null
 )
 returns pkgdb.version_ref
 language plpgsql

@@ -5,7 +5,7 @@
 -- one" index by naming the live states positively.
 
 create table pkgdb.namespace (
-    namespace  pkgdb.identifier not null,
+    namespace  pkgdb.string not null,
     created_at timestamptz not null,
     constraint namespace_pkey primary key (namespace)
 );
@@ -13,9 +13,9 @@ comment on table pkgdb.namespace is
     'A tenant, and the unit of distribution. Its name is its identity.';
 
 create table pkgdb.repository (
-    namespace       pkgdb.identifier not null,
+    namespace       pkgdb.string not null,
     repository_id   bigint generated always as identity,
-    name            pkgdb.identifier not null,
+    name            pkgdb.string not null,
     kind            text not null,
     status          text not null default 'live',
     epoch           bigint not null default 1,
@@ -49,15 +49,15 @@ create unique index repository_name_key on pkgdb.repository (namespace, name)
     where status = 'live';
 
 create table pkgdb.registration (
-    namespace                pkgdb.identifier not null,
+    namespace                pkgdb.string not null,
     registration_id          bigint generated always as identity,
     repository_id            bigint not null,
     scope_id                 bigint not null,
-    ecosystem                pkgdb.identifier not null,
-    scheme                   pkgdb.identifier not null,
-    name                     pkgdb.identifier not null,
-    normalized_name          pkgdb.identifier not null,
-    lookalike_key            pkgdb.identifier,
+    ecosystem                pkgdb.string not null,
+    scheme                   pkgdb.string not null,
+    name                     pkgdb.string not null,
+    normalized_name          pkgdb.string not null,
+    lookalike_key            pkgdb.string,
     status                   text not null default 'active',
     revision                 bigint not null default 0,
     latest_version_id        bigint,
@@ -99,13 +99,13 @@ create unique index registration_lookalike_key
     where lookalike_key is not null;
 
 create table pkgdb.package_version (
-    namespace          pkgdb.identifier not null,
+    namespace          pkgdb.string not null,
     registration_id    bigint not null,
     version_id         bigint generated always as identity,
-    scheme             pkgdb.identifier not null,
-    version            pkgdb.identifier not null,
-    variant            pkgdb.identifier not null default '',
-    normalized_version pkgdb.identifier not null
+    scheme             pkgdb.string not null,
+    version            pkgdb.string not null,
+    variant            pkgdb.string not null default '',
+    normalized_version pkgdb.string not null
         generated always as (pkgdb.scheme_normalize_version(scheme, version)) stored,
     version_key        bytea not null
         generated always as (pkgdb.scheme_version_key(scheme, version)) stored,
@@ -173,7 +173,7 @@ alter table pkgdb.registration
         references pkgdb.package_version (namespace, registration_id, version_id);
 
 create table pkgdb.blob (
-    namespace  pkgdb.identifier not null,
+    namespace  pkgdb.string not null,
     sha256     bytea not null,
     size       bigint not null,
     created_at timestamptz not null,
@@ -185,11 +185,11 @@ comment on table pkgdb.blob is
     'Bytes, addressed by their SHA-256; shared by the files of a namespace.';
 
 create table pkgdb.file (
-    namespace         pkgdb.identifier not null,
+    namespace         pkgdb.string not null,
     registration_id   bigint not null,
     version_id        bigint not null,
     file_id           bigint generated always as identity,
-    filename          pkgdb.identifier not null,
+    filename          pkgdb.string not null,
     filename_scope_id bigint not null,
     role              text not null,
     sha256            bytea not null,
@@ -231,9 +231,9 @@ create index file_ghost_idx on pkgdb.file (namespace, removed_at)
     where status in ('failed', 'pending_destruction');
 
 create table pkgdb.tag (
-    namespace       pkgdb.identifier not null,
+    namespace       pkgdb.string not null,
     registration_id bigint not null,
-    tag             pkgdb.identifier not null,
+    tag             pkgdb.string not null,
     version_id      bigint not null,
     updated_at      timestamptz not null,
     constraint tag_pkey primary key (namespace, registration_id, tag),
@@ -244,11 +244,11 @@ comment on table pkgdb.tag is 'A name that the publisher moves from version to v
 create index tag_version_idx on pkgdb.tag (namespace, registration_id, version_id);
 
 create table pkgdb.tombstone (
-    namespace          pkgdb.identifier not null,
+    namespace          pkgdb.string not null,
     registration_id    bigint not null,
-    normalized_version pkgdb.identifier not null,
-    variant            pkgdb.identifier not null,
-    filename           pkgdb.identifier not null,
+    normalized_version pkgdb.string not null,
+    variant            pkgdb.string not null,
+    filename           pkgdb.string not null,
     content_sha256     bytea not null,
     deleted_at         timestamptz not null,
     constraint tombstone_pkey
@@ -261,9 +261,9 @@ comment on table pkgdb.tombstone is
     'for the version (file name '''', digest of its metadata) and one for each file.';
 
 create table pkgdb.request (
-    namespace   pkgdb.identifier not null,
-    actor       pkgdb.identifier not null,
-    request_key pkgdb.identifier not null,
+    namespace   pkgdb.string not null,
+    actor       pkgdb.string not null,
+    request_key pkgdb.string not null,
     function    text not null,
     arguments   bytea not null,
     answer      jsonb not null,

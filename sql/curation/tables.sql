@@ -1,9 +1,9 @@
 -- Snapshots pin what they contain: see purge.
 
 create table pkgdb.snapshot (
-    namespace     pkgdb.identifier not null,
+    namespace     pkgdb.string not null,
     snapshot_id   bigint generated always as identity,
-    name          pkgdb.identifier not null,
+    name          pkgdb.string not null,
     repository_id bigint not null,
     epoch         bigint not null,
     created_at    timestamptz not null,

@@ -3,17 +3,17 @@
 -- it.
 
 create table pkgdb.outbox (
-    namespace       pkgdb.identifier not null,
+    namespace       pkgdb.string not null,
     event_id        bigint generated always as identity,
     event           text not null,
     repository_id   bigint not null,
     registration_id bigint,
     version_id      bigint,
     revision        bigint not null,
-    ecosystem       pkgdb.identifier,
-    name            pkgdb.identifier not null,
-    version         pkgdb.identifier,
-    variant         pkgdb.identifier,
+    ecosystem       pkgdb.string,
+    name            pkgdb.string not null,
+    version         pkgdb.string,
+    variant         pkgdb.string,
     actor           text,
     login           text not null,
     occurred_at     timestamptz not null,

@@ -10,7 +10,7 @@ create type pkgdb.violation as (
 comment on type pkgdb.violation is
     'A promise that does not hold: which, in which relation, at which row, and how.';
 
-create function pkgdb.check_integrity(p_namespace text default null)
+create function pkgdb.check_integrity(p_namespace pkgdb.string default null)
 returns setof pkgdb.violation
 language plpgsql
 stable

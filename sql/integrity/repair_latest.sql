@@ -1,7 +1,8 @@
 -- Puts latest pointers and counters of one registration right, after someone wrote to the tables by
 -- hand.
 create function pkgdb.repair_latest(
-    p_namespace text, p_repository text, p_ecosystem text, p_name text, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_ecosystem pkgdb.string,
+    p_name pkgdb.string, p_actor pkgdb.string default null
 )
 returns pkgdb.version_ref
 language plpgsql

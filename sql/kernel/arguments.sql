@@ -74,6 +74,7 @@ return case
         then 'needs a filename of 1 to 1024 bytes'
     when (p_file ->> 'filename') ~ '[\x01-\x1f\x7f\\]'
         or (p_file ->> 'filename') ~ '(^|/)\.{0,2}(/|$)'
+        or (p_file ->> 'filename') <> pg_catalog.btrim(p_file ->> 'filename')
         then 'has a filename that is not a plain relative path'
     when pg_catalog.jsonb_typeof(p_file -> 'sha256') is distinct from 'string'
         or (p_file ->> 'sha256') !~ '^[0-9a-fA-F]{64}$'

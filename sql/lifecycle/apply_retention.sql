@@ -1,7 +1,8 @@
 -- Holds a repository to its keep_versions policy: deletes what is beyond it, oldest publication
 -- first.
 create function pkgdb.apply_retention(
-    p_namespace text, p_repository text, p_limit integer default 1000, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_limit integer default 1000,
+    p_actor pkgdb.string default null
 )
 returns bigint
 language plpgsql

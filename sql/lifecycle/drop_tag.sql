@@ -1,7 +1,9 @@
 -- Removes a tag; the version that it pointed at stays.
 create function pkgdb.drop_tag(
-    p_namespace text, p_repository text, p_ecosystem text, p_name text, p_tag text,
-    p_if_revision bigint default null, p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_ecosystem pkgdb.string,
+    p_name pkgdb.string, p_tag pkgdb.string,
+    p_if_revision bigint default null, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
 )
 returns pkgdb.version_ref
 language plpgsql

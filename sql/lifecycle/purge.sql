@@ -30,7 +30,7 @@ end;
 $$;
 
 create function pkgdb.purge(
-    p_namespace text, p_repository text default null, p_limit integer default 1000,
+    p_namespace pkgdb.string, p_repository pkgdb.string default null, p_limit integer default 1000,
     p_older_than interval default '0'
 )
 returns pkgdb.purge_report

@@ -1,8 +1,9 @@
 -- Makes a quarantined version available again.
 create function pkgdb.release_quarantine(
-    p_namespace text, p_repository text, p_ecosystem text, p_name text, p_version text,
-    p_variant text default '',
-    p_if_revision bigint default null, p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_ecosystem pkgdb.string,
+    p_name pkgdb.string, p_version pkgdb.string, p_variant pkgdb.string default '',
+    p_if_revision bigint default null, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
 )
 returns pkgdb.version_ref
 language plpgsql

@@ -1,8 +1,10 @@
 -- Takes one version out of "latest" without deleting it. Installed pins keep working.
 create function pkgdb.yank(
-    p_namespace text, p_repository text, p_ecosystem text, p_name text, p_version text,
-    p_variant text default '', p_reason text default null,
-    p_if_revision bigint default null, p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_ecosystem pkgdb.string,
+    p_name pkgdb.string, p_version pkgdb.string, p_variant pkgdb.string default '',
+    p_reason pkgdb.string default null,
+    p_if_revision bigint default null, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
 )
 returns pkgdb.version_ref
 language plpgsql

@@ -1,7 +1,7 @@
 -- One version of a package: the latest, the latest stable, the tagged one or an exact one.
 create function pkgdb.resolve(
-    p_namespace text, p_repository text, p_ecosystem text, p_name text, p_want text,
-    p_variant text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_ecosystem pkgdb.string,
+    p_name pkgdb.string, p_want pkgdb.string, p_variant pkgdb.string default null
 )
 returns pkgdb.version_info
 language plpgsql

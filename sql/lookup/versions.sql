@@ -1,7 +1,7 @@
 -- The versions of a package, newest first in its own order.
 create function pkgdb.versions(
-    p_namespace text, p_repository text, p_ecosystem text, p_name text,
-    p_limit integer default null, p_after_version_id bigint default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_ecosystem pkgdb.string,
+    p_name pkgdb.string, p_limit integer default null, p_after_version_id bigint default null
 )
 returns setof pkgdb.version_info
 language plpgsql

@@ -1,5 +1,5 @@
 -- Frees the slots of publications whose lease has ended, so that no crash holds a version for ever.
-create function pkgdb.expire_publications(p_namespace text, p_limit integer default 1000)
+create function pkgdb.expire_publications(p_namespace pkgdb.string, p_limit integer default 1000)
 returns bigint
 language plpgsql
 security definer

@@ -275,8 +275,9 @@ end;
 $$;
 
 create function pkgdb.publish_many(
-    p_namespace text, p_repository text, p_items jsonb, p_strict boolean default true,
-    p_request_key text default null, p_actor text default null
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_items jsonb,
+    p_strict boolean default true, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
 )
 returns setof pkgdb.bulk_ref
 language plpgsql

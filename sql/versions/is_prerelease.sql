@@ -1,5 +1,5 @@
 -- What latest_stable leaves out.
-create function pkgdb.is_prerelease(p_ecosystem text, p_version text)
+create function pkgdb.is_prerelease(p_ecosystem pkgdb.string, p_version pkgdb.string)
 returns boolean
 language plpgsql
 stable

@@ -1,5 +1,5 @@
 -- Two spellings are one package where their normal forms are equal.
-create function pkgdb.normalize_name(p_ecosystem text, p_name text)
+create function pkgdb.normalize_name(p_ecosystem pkgdb.string, p_name pkgdb.string)
 returns text
 language plpgsql
 stable

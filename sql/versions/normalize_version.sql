@@ -1,5 +1,5 @@
 -- Two spellings are one version where their normal forms are equal.
-create function pkgdb.normalize_version(p_ecosystem text, p_version text)
+create function pkgdb.normalize_version(p_ecosystem pkgdb.string, p_version pkgdb.string)
 returns text
 language plpgsql
 stable

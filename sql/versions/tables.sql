@@ -1,7 +1,7 @@
 -- Reference data of every ecosystem: how its names and versions are read.
 
 create table pkgdb.version_scheme (
-    scheme      pkgdb.identifier not null,
+    scheme      pkgdb.string not null,
     description text not null,
     constraint version_scheme_pkey primary key (scheme)
 );
@@ -10,9 +10,9 @@ comment on table pkgdb.version_scheme is
     'scheme computes never changes once rows use it; a correction is a new scheme.';
 
 create table pkgdb.ecosystem (
-    ecosystem       pkgdb.identifier not null,
-    name_rule       pkgdb.identifier not null,
-    scheme          pkgdb.identifier not null,
+    ecosystem       pkgdb.string not null,
+    name_rule       pkgdb.string not null,
+    scheme          pkgdb.string not null,
     claim_scope     text not null,
     file_rule       text not null,
     filename_scope  text not null,

@@ -1,5 +1,5 @@
 -- Sort a list of versions as the ecosystem does: order by pkgdb.version_key(...).
-create function pkgdb.version_key(p_ecosystem text, p_version text)
+create function pkgdb.version_key(p_ecosystem pkgdb.string, p_version pkgdb.string)
 returns bytea
 language plpgsql
 stable

@@ -1,0 +1,1 @@
+"""What pkgdb costs, beside the same writes without it: `make bench`."""

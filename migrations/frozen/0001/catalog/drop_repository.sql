@@ -1,0 +1,81 @@
+-- Drops a repository: everything in it becomes a ghost at once, and the purge removes it bit by
+-- bit.
+create function pkgdb.drop_repository(
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_force boolean default false,
+    p_if_revision bigint default null, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
+)
+returns pkgdb.repository_ref
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_request    pkgdb.request;
+    v_repository pkgdb.repository;
+    v_now        timestamptz;
+    v_result     pkgdb.repository_ref;
+begin
+    v_request := pkgdb.begin_request(
+        p_namespace, p_actor, p_request_key, 'drop_repository',
+        jsonb_build_array(p_repository, p_force, p_if_revision));
+    if v_request.answer is not null then
+        return jsonb_populate_record(v_result, v_request.answer);
+    end if;
+    if p_force is null then
+        raise exception using errcode = 'RG400', message = 'force must be true or false';
+    end if;
+    v_repository := pkgdb.lock_repository(p_namespace, p_repository, true);
+    perform pkgdb.check_revision(v_repository.revision, p_if_revision);
+    perform pkgdb.check_removable(v_repository);
+    if not p_force and exists (
+        select from pkgdb.snapshot s
+         where s.namespace = p_namespace and s.repository_id = v_repository.repository_id)
+    then
+        raise exception using
+            errcode = 'RG423',
+            message = format('repository %s has snapshots', pkgdb.quoted(p_repository)),
+            hint = 'Drop them first, or force: they keep what they contain.';
+    end if;
+    v_now := pkgdb.clock();
+
+    delete from pkgdb.tag t
+     using pkgdb.registration r
+     where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
+       and t.namespace = p_namespace and t.registration_id = r.registration_id;
+    -- The names go back to where others can claim them.
+    update pkgdb.registration r
+       set scope_id = r.repository_id, lookalike_key = null, latest_version_id = null,
+           latest_stable_version_id = null, version_count = 0, file_count = 0, byte_count = 0,
+           updated_at = v_now
+     where r.namespace = p_namespace and r.repository_id = v_repository.repository_id;
+    update pkgdb.file f
+       set status = 'pending_destruction', removed_epoch = v_repository.epoch, removed_at = v_now
+      from pkgdb.registration r
+     where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
+       and f.namespace = p_namespace and f.registration_id = r.registration_id
+       and f.status in ('processing', 'available');
+    update pkgdb.package_version v
+       set status = 'pending_destruction', removed_epoch = v_repository.epoch, removed_at = v_now,
+           lease_until = null, quarantine_reason = null
+      from pkgdb.registration r
+     where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
+       and v.namespace = p_namespace and v.registration_id = r.registration_id
+       and v.status in ('processing', 'available', 'quarantined');
+    update pkgdb.repository r
+       set status = 'dropped', dropped_at = v_now
+     where r.namespace = p_namespace and r.repository_id = v_repository.repository_id;
+
+    v_result := pkgdb.touch_repository(v_repository, 'dropped', p_actor);
+    perform pkgdb.end_request(v_request, to_jsonb(v_result));
+    return v_result;
+end;
+$$;
+comment on function pkgdb.drop_repository is
+    'Drops a repository and everything in it; purge removes the rows later. With snapshots of it '
+    'only if p_force: they keep what they contain. Its name, and the names that it claimed, are '
+    'free at once. Takes the repository for itself, waiting at most 10 seconds. Outcome dropped. '
+    'Errors: RG400 malformed argument, RG403 immutable, RG404 no such repository, RG405 isolation '
+    'level, RG412 stale p_if_revision, RG422 lock held shared, RG423 has snapshots, 55P03 lock '
+    'timeout.';
+grant execute on function pkgdb.drop_repository to pkgdb_operator;

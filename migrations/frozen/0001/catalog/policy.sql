@@ -1,0 +1,113 @@
+-- Repository policies come in as one JSON object.
+
+-- Puts the given keys of a policy into a repository row; what is not named stays as it is.
+create function pkgdb.apply_policy(p_repository pkgdb.repository, p_policy jsonb)
+returns pkgdb.repository
+language plpgsql
+immutable parallel safe
+as $$
+declare
+    v_repository pkgdb.repository := p_repository;
+    v_key        text;
+    v_value      jsonb;
+    v_valid      boolean;
+begin
+    if p_policy is null or jsonb_typeof(p_policy) <> 'object' then
+        raise exception using errcode = 'RG400', message = 'policy must be a JSON object';
+    end if;
+
+    for v_key, v_value in select p.key, p.value from jsonb_each(p_policy) p
+    loop
+        v_valid := case v_key
+            when 'reuse' then v_value in ('"never"', '"same_content"', '"always"')
+            when 'lookalike_guard' then jsonb_typeof(v_value) = 'boolean'
+            when 'immutable' then jsonb_typeof(v_value) = 'boolean'
+            when 'protected_names' then case when jsonb_typeof(v_value) = 'array' then not exists (
+                select from jsonb_array_elements(v_value) n (pattern)
+                 where jsonb_typeof(n.pattern) <> 'string'
+                    or octet_length(n.pattern #>> '{}') not between 1 and 255)
+                else false end
+            when 'keep_versions' then v_value = 'null'
+                or (jsonb_typeof(v_value) = 'number' and v_value #>> '{}' ~ '^[1-9][0-9]{0,8}$')
+            when 'name_scope' then v_value in ('"ecosystem"', '"repository"', '"namespace"')
+        end;
+        if v_valid is null then
+            raise exception using
+                errcode = 'RG400',
+                message = format('no policy %s', pkgdb.quoted(v_key)),
+                hint = 'Policies: reuse, lookalike_guard, immutable, protected_names, '
+                       'keep_versions, name_scope.';
+        end if;
+        if not v_valid then
+            raise exception using
+                errcode = 'RG400',
+                message = format('policy %s cannot be %s', v_key, pkgdb.quoted(v_value::text)),
+                hint = 'reuse: never, same_content or always; name_scope: ecosystem, repository or '
+                       'namespace; keep_versions: a positive number or null; protected_names: an '
+                       'array of patterns with * and ?; lookalike_guard, immutable: true or false.';
+        end if;
+    end loop;
+
+    if p_policy ? 'reuse' then v_repository.reuse := p_policy ->> 'reuse'; end if;
+    if p_policy ? 'lookalike_guard' then
+        v_repository.lookalike_guard := (p_policy -> 'lookalike_guard')::boolean;
+    end if;
+    if p_policy ? 'immutable' then
+        v_repository.immutable := (p_policy -> 'immutable')::boolean;
+    end if;
+    if p_policy ? 'protected_names' then
+        v_repository.protected_names := array(
+            select distinct n.pattern
+              from jsonb_array_elements_text(p_policy -> 'protected_names') n (pattern)
+             order by n.pattern);
+    end if;
+    if p_policy ? 'keep_versions' then
+        v_repository.keep_versions := (p_policy ->> 'keep_versions')::integer;
+    end if;
+    if p_policy ? 'name_scope' then v_repository.name_scope := p_policy ->> 'name_scope'; end if;
+
+    if v_repository.immutable and v_repository.keep_versions is not null then
+        raise exception using
+            errcode = 'RG400',
+            message = 'an immutable repository keeps all versions: keep_versions must be null';
+    end if;
+    return v_repository;
+end;
+$$;
+
+-- A repository's policies as one JSON object, every key present.
+create function pkgdb.policy_of(p_repository pkgdb.repository)
+returns jsonb
+language sql
+immutable parallel safe
+return pg_catalog.jsonb_build_object(
+    'reuse', p_repository.reuse,
+    'lookalike_guard', p_repository.lookalike_guard,
+    'immutable', p_repository.immutable,
+    'protected_names', pg_catalog.to_jsonb(p_repository.protected_names),
+    'keep_versions', p_repository.keep_versions,
+    'name_scope', p_repository.name_scope);
+-- The view of repositories calls it in the reader's name.
+grant execute on function pkgdb.policy_of to pkgdb_reader;
+
+-- Whether a normalised name falls under one of the patterns: * is any text, ? any one character.
+create function pkgdb.is_protected(p_patterns text[], p_normalized_name text)
+returns boolean
+language sql
+immutable parallel safe
+return exists (
+    select
+      from pg_catalog.unnest(p_patterns) p (pattern)
+     where p_normalized_name like pg_catalog.translate(
+               pg_catalog.regexp_replace(
+                   pg_catalog.lower(p.pattern collate "C"), '([\\%_])', '\\\1', 'g'),
+               '*?', '%_') collate "C");
+
+-- A name as a hurried reader sees it (PyPI's ultranormalised form): case and separators gone, and
+-- the letters that look like digits taken for them.
+create function pkgdb.lookalike(p_normalized_name text)
+returns text
+language sql
+immutable parallel safe
+return pg_catalog.translate(
+    pg_catalog.lower(p_normalized_name collate "C"), 'ilo-_.', '110');

@@ -1,0 +1,82 @@
+-- The whole schema, in the order in which it is created: psql -f sql/install.sql
+-- The migrations run the same files from migrations/frozen/.
+\set ON_ERROR_STOP on
+begin;
+
+\ir roles.sql
+\ir schema.sql
+
+-- What every function stands on.
+\ir kernel/clock.sql
+\ir kernel/locks.sql
+\ir kernel/arguments.sql
+
+-- Names and versions: what an ecosystem calls the same, and what it calls newer.
+\ir versions/tables.sql
+\ir versions/order_keys.sql
+\ir versions/semver.sql
+\ir versions/pep440.sql
+\ir versions/debian.sql
+\ir versions/natural.sql
+\ir versions/schemes.sql
+\ir versions/names.sql
+\ir versions/ecosystems.sql
+
+-- Tables.
+\ir catalog/tables.sql
+\ir curation/tables.sql
+\ir feed/tables.sql
+
+-- What every mutation begins and ends with.
+\ir kernel/requests.sql
+\ir kernel/records.sql
+
+-- Version order for readers.
+\ir versions/version_key.sql
+\ir versions/normalize_version.sql
+\ir versions/normalize_name.sql
+\ir versions/is_prerelease.sql
+
+-- Repositories and names.
+\ir catalog/policy.sql
+\ir publishing/support.sql
+\ir catalog/create_repository.sql
+\ir catalog/alter_repository.sql
+\ir catalog/rename_repository.sql
+\ir catalog/drop_repository.sql
+\ir catalog/reserve_name.sql
+\ir catalog/release_name.sql
+
+-- Publishing.
+\ir publishing/publish.sql
+\ir publishing/publish_many.sql
+\ir publishing/add_files.sql
+\ir publishing/expire_publications.sql
+
+-- What happens to a version afterwards.
+\ir lifecycle/support.sql
+\ir lifecycle/yank.sql
+\ir lifecycle/unyank.sql
+\ir lifecycle/deprecate.sql
+\ir lifecycle/quarantine.sql
+\ir lifecycle/release_quarantine.sql
+\ir lifecycle/delete_version.sql
+\ir lifecycle/restore_version.sql
+\ir lifecycle/delete_file.sql
+\ir lifecycle/set_tag.sql
+\ir lifecycle/drop_tag.sql
+\ir lifecycle/apply_retention.sql
+\ir lifecycle/purge.sql
+
+-- Reading.
+\ir lookup/support.sql
+\ir lookup/resolve.sql
+\ir lookup/versions.sql
+\ir lookup/views.sql
+
+-- Checking.
+\ir integrity/check_integrity.sql
+\ir integrity/repair_latest.sql
+\ir integrity/lock_waits.sql
+
+commit;

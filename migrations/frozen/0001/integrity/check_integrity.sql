@@ -1,0 +1,382 @@
+-- Recomputes every promise from the rows: also those that a constraint holds, because a constraint
+-- can be dropped, disabled during a restore, or stand on a corrupt index.
+
+create type pkgdb.violation as (
+    promise  text,
+    relation text,
+    key      jsonb,
+    detail   text
+);
+comment on type pkgdb.violation is
+    'A promise that does not hold: which, in which relation, at which row, and how.';
+
+create function pkgdb.check_integrity(p_namespace pkgdb.string default null)
+returns setof pkgdb.violation
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- One live version: identities.
+    return query
+    select 'one live version', 'package_version',
+           jsonb_build_object('namespace', v.namespace, 'registration_id', v.registration_id,
+                              'normalized_version', v.normalized_version, 'variant', v.variant),
+           format('%s live rows', count(*))
+      from pkgdb.package_version v
+     where (p_namespace is null or v.namespace = p_namespace)
+       and v.status in ('processing', 'available', 'quarantined')
+     group by v.namespace, v.registration_id, v.normalized_version, v.variant
+    having count(*) > 1;
+
+    return query
+    select 'one live version', 'file',
+           jsonb_build_object('namespace', f.namespace, 'registration_id', f.registration_id,
+                              'filename', f.filename),
+           format('%s live rows', count(*))
+      from pkgdb.file f
+     where (p_namespace is null or f.namespace = p_namespace)
+       and f.status in ('processing', 'available')
+     group by f.namespace, f.registration_id, f.filename_scope_id, f.filename
+    having count(*) > 1;
+
+    return query
+    select 'one live version', 'registration',
+           jsonb_build_object('namespace', r.namespace, 'scope_id', r.scope_id,
+                              'ecosystem', r.ecosystem, 'normalized_name', r.normalized_name),
+           format('%s rows claim the name', count(*))
+      from pkgdb.registration r
+     where (p_namespace is null or r.namespace = p_namespace)
+     group by r.namespace, r.scope_id, r.ecosystem, r.normalized_name
+    having count(*) > 1;
+
+    return query
+    select 'one live version', 'registration',
+           jsonb_build_object('namespace', r.namespace, 'scope_id', r.scope_id,
+                              'ecosystem', r.ecosystem, 'lookalike_key', r.lookalike_key),
+           format('%s rows claim the look-alike key', count(*))
+      from pkgdb.registration r
+     where (p_namespace is null or r.namespace = p_namespace)
+       and r.lookalike_key is not null
+     group by r.namespace, r.scope_id, r.ecosystem, r.lookalike_key
+    having count(*) > 1;
+
+    return query
+    select 'one live version', 'repository',
+           jsonb_build_object('namespace', r.namespace, 'name', r.name),
+           format('%s live rows', count(*))
+      from pkgdb.repository r
+     where (p_namespace is null or r.namespace = p_namespace) and r.status = 'live'
+     group by r.namespace, r.name
+    having count(*) > 1;
+
+    -- Latest is right, and the counters with it.
+    return query
+    select 'latest is right', 'registration',
+           jsonb_build_object('namespace', r.namespace, 'registration_id', r.registration_id),
+           format('%s is %s, should be %s', p.pointer, coalesce(p.stored::text, 'null'),
+                  coalesce(p.right_one::text, 'null'))
+      from pkgdb.registration r
+      cross join lateral (
+           select 'latest_version_id', r.latest_version_id,
+                  (select v.version_id
+                     from pkgdb.package_version v
+                    where v.namespace = r.namespace and v.registration_id = r.registration_id
+                      and v.status = 'available' and v.listed
+                    order by v.version_key desc, v.version_id desc
+                    limit 1)
+           union all
+           select 'latest_stable_version_id', r.latest_stable_version_id,
+                  (select v.version_id
+                     from pkgdb.package_version v
+                    where v.namespace = r.namespace and v.registration_id = r.registration_id
+                      and v.status = 'available' and v.listed and not v.prerelease
+                    order by v.version_key desc, v.version_id desc
+                    limit 1)
+      ) p (pointer, stored, right_one)
+     where (p_namespace is null or r.namespace = p_namespace)
+       and p.stored is distinct from p.right_one;
+
+    return query
+    with files as (
+        select f.namespace, f.registration_id, f.version_id,
+               count(*) as files, coalesce(sum(b.size), 0) as bytes
+          from pkgdb.file f
+          left join pkgdb.blob b on b.namespace = f.namespace and b.sha256 = f.sha256
+         where (p_namespace is null or f.namespace = p_namespace) and f.status = 'available'
+         group by f.namespace, f.registration_id, f.version_id
+    ), counts as (
+        select v.namespace, v.registration_id, count(*) as versions,
+               coalesce(sum(f.files), 0) as files, coalesce(sum(f.bytes), 0) as bytes
+          from pkgdb.package_version v
+          left join files f
+            on f.namespace = v.namespace and f.registration_id = v.registration_id
+           and f.version_id = v.version_id
+         where (p_namespace is null or v.namespace = p_namespace)
+           and v.status in ('available', 'quarantined')
+         group by v.namespace, v.registration_id
+    )
+    select 'latest is right', 'registration',
+           jsonb_build_object('namespace', r.namespace, 'registration_id', r.registration_id),
+           format('counters are %s versions, %s files, %s bytes, should be %s, %s, %s',
+                  r.version_count, r.file_count, r.byte_count, coalesce(c.versions, 0),
+                  coalesce(c.files, 0), coalesce(c.bytes, 0))
+      from pkgdb.registration r
+      left join counts c
+        on c.namespace = r.namespace and c.registration_id = r.registration_id
+     where (p_namespace is null or r.namespace = p_namespace)
+       and (r.version_count, r.file_count, r.byte_count)
+           is distinct from (coalesce(c.versions, 0), coalesce(c.files, 0), coalesce(c.bytes, 0));
+
+    -- Identity and order: what is stored is what the functions say today.
+    return query
+    select 'identity and order', 'package_version',
+           jsonb_build_object('namespace', v.namespace, 'registration_id', v.registration_id,
+                              'version_id', v.version_id),
+           format('identity, key or prerelease of %L is stale', v.version)
+      from pkgdb.package_version v
+     where (p_namespace is null or v.namespace = p_namespace)
+       and (v.normalized_version <> pkgdb.scheme_normalize_version(v.scheme, v.version)
+            or v.version_key <> pkgdb.scheme_version_key(v.scheme, v.version)
+            or v.prerelease <> pkgdb.scheme_is_prerelease(v.scheme, v.version));
+
+    return query
+    select 'identity and order', 'package_version',
+           jsonb_build_object('namespace', v.namespace, 'registration_id', v.registration_id,
+                              'version_id', v.version_id),
+           format('scheme is %s, its registration''s is %s', v.scheme, r.scheme)
+      from pkgdb.package_version v
+      join pkgdb.registration r
+        on r.namespace = v.namespace and r.registration_id = v.registration_id
+     where (p_namespace is null or v.namespace = p_namespace) and v.scheme <> r.scheme;
+
+    return query
+    select 'identity and order', 'registration',
+           jsonb_build_object('namespace', r.namespace, 'registration_id', r.registration_id),
+           p.problem
+      from pkgdb.registration r
+      join pkgdb.repository o on o.namespace = r.namespace and o.repository_id = r.repository_id
+      join pkgdb.ecosystem e on e.ecosystem = r.ecosystem
+      cross join lateral (
+           values
+           (case when r.normalized_name <> pkgdb.rule_normalize_name(e.name_rule, r.name)
+                 then format('normalised name %L is stale', r.normalized_name) end),
+           (case when r.scheme <> e.scheme
+                 then format('scheme is %s, the ecosystem''s is %s', r.scheme, e.scheme) end),
+           (case when o.status = 'live' and r.scope_id <> pkgdb.claim_scope_id(o, e)
+                 then 'the name is claimed in another scope than the policy says' end),
+           (case when o.status = 'live' and o.lookalike_guard
+                      and r.lookalike_key <> pkgdb.lookalike(r.normalized_name)
+                 then format('look-alike key %L is stale', r.lookalike_key)
+                 when o.status = 'live' and o.lookalike_guard and r.lookalike_key is null
+                      and not exists (
+                        select from pkgdb.registration other
+                         where other.namespace = r.namespace and other.scope_id = r.scope_id
+                           and other.ecosystem = r.ecosystem
+                           and other.lookalike_key = pkgdb.lookalike(r.normalized_name))
+                 then 'the guard is on and nobody holds the look-alike key'
+                 when r.lookalike_key is not null
+                      and not (o.status = 'live' and o.lookalike_guard)
+                 then 'the guard is off and a look-alike key is held' end),
+           (case when r.status = 'reserved' and exists (
+                        select from pkgdb.package_version v
+                         where v.namespace = r.namespace
+                           and v.registration_id = r.registration_id)
+                 then 'a reserved name has versions' end)
+      ) p (problem)
+     where (p_namespace is null or r.namespace = p_namespace) and p.problem is not null;
+
+    -- Ghosts: states, epochs and what still hangs on them.
+    return query
+    select 'ghosts and epochs', 'package_version',
+           jsonb_build_object('namespace', v.namespace, 'registration_id', v.registration_id,
+                              'version_id', v.version_id),
+           p.problem
+      from pkgdb.package_version v
+      join pkgdb.registration r
+        on r.namespace = v.namespace and r.registration_id = v.registration_id
+      join pkgdb.repository o on o.namespace = r.namespace and o.repository_id = r.repository_id
+      cross join lateral (
+           values
+           (case when v.status in ('available', 'quarantined')
+                      and (v.added_epoch is null or v.published_at is null)
+                 then format('%s without an epoch and time of addition', v.status)
+                 when v.status in ('processing', 'failed') and v.added_epoch is not null
+                 then format('%s with an epoch of addition', v.status) end),
+           (case when (v.status = 'pending_destruction') <> (v.removed_epoch is not null)
+                 then format('%s %s an epoch of removal', v.status,
+                             case when v.removed_epoch is null then 'without' else 'with' end) end),
+           (case when (v.status = 'processing') <> (v.lease_until is not null)
+                 then format('%s %s a lease', v.status,
+                             case when v.lease_until is null then 'without' else 'with' end) end),
+           (case when v.removed_epoch < v.added_epoch then 'removed before it was added' end),
+           (case when v.added_epoch > o.epoch or v.removed_epoch > o.epoch
+                 then format('an epoch later than the repository''s %s', o.epoch) end),
+           (case when o.status = 'dropped'
+                      and v.status in ('processing', 'available', 'quarantined')
+                 then format('%s in a dropped repository', v.status) end),
+           (case when v.status = 'pending_destruction' and v.added_epoch is not null
+                      and o.status = 'live'
+                      and not exists (
+                        select from pkgdb.tombstone t
+                         where t.namespace = v.namespace
+                           and t.registration_id = v.registration_id
+                           and t.normalized_version = v.normalized_version
+                           and t.variant = v.variant and t.filename = '')
+                      and not exists (
+                        select from pkgdb.package_version n
+                         where n.namespace = v.namespace
+                           and n.registration_id = v.registration_id
+                           and n.normalized_version = v.normalized_version
+                           and n.variant = v.variant and n.version_id > v.version_id)
+                 then 'deleted without a tombstone' end)
+      ) p (problem)
+     where (p_namespace is null or v.namespace = p_namespace) and p.problem is not null;
+
+    return query
+    select 'ghosts and epochs', 'file',
+           jsonb_build_object('namespace', f.namespace, 'registration_id', f.registration_id,
+                              'version_id', f.version_id, 'file_id', f.file_id),
+           p.problem
+      from pkgdb.file f
+      join pkgdb.package_version v
+        on v.namespace = f.namespace and v.registration_id = f.registration_id
+       and v.version_id = f.version_id
+      cross join lateral (
+           values
+           (case when f.status in ('processing', 'available')
+                      and v.status in ('failed', 'pending_destruction')
+                 then format('%s file of a %s version', f.status, v.status) end),
+           (case when f.status = 'available' and v.status = 'processing'
+                 then 'available file of a version that is not published' end),
+           (case when (f.status = 'pending_destruction') <> (f.removed_epoch is not null)
+                      or (f.status = 'available' and f.added_epoch is null)
+                      or f.removed_epoch < f.added_epoch
+                      or f.added_epoch < v.added_epoch
+                      or (f.status = 'pending_destruction'
+                          and f.removed_epoch > v.removed_epoch)
+                 then 'epochs that do not fit its state or its version' end),
+           (case when f.filename_scope_id not in (0, f.version_id)
+                 then 'name claimed in a scope that is not its own' end)
+      ) p (problem)
+     where (p_namespace is null or f.namespace = p_namespace) and p.problem is not null;
+
+    -- References, whether or not a foreign key still holds them.
+    return query
+    select 'references', p.relation, p.key, p.problem
+      from (
+        select v.namespace, 'package_version' as relation,
+               jsonb_build_object('namespace', v.namespace, 'registration_id', v.registration_id,
+                                  'version_id', v.version_id) as key,
+               'no such registration' as problem
+          from pkgdb.package_version v
+         where not exists (
+            select from pkgdb.registration r
+             where r.namespace = v.namespace and r.registration_id = v.registration_id)
+        union all
+        select r.namespace, 'registration',
+               jsonb_build_object('namespace', r.namespace, 'registration_id', r.registration_id),
+               'no such repository'
+          from pkgdb.registration r
+         where not exists (
+            select from pkgdb.repository o
+             where o.namespace = r.namespace and o.repository_id = r.repository_id)
+        union all
+        select f.namespace, 'file',
+               jsonb_build_object('namespace', f.namespace, 'registration_id', f.registration_id,
+                                  'version_id', f.version_id, 'file_id', f.file_id),
+               'no such version'
+          from pkgdb.file f
+         where not exists (
+            select from pkgdb.package_version v
+             where v.namespace = f.namespace and v.registration_id = f.registration_id
+               and v.version_id = f.version_id)
+        union all
+        select f.namespace, 'file',
+               jsonb_build_object('namespace', f.namespace, 'registration_id', f.registration_id,
+                                  'version_id', f.version_id, 'file_id', f.file_id),
+               'no such blob'
+          from pkgdb.file f
+         where not exists (
+            select from pkgdb.blob b
+             where b.namespace = f.namespace and b.sha256 = f.sha256)
+        union all
+        select t.namespace, 'tag',
+               jsonb_build_object('namespace', t.namespace, 'registration_id', t.registration_id,
+                                  'tag', t.tag),
+               'not on a published version of its registration'
+          from pkgdb.tag t
+         where not exists (
+            select from pkgdb.package_version v
+             where v.namespace = t.namespace and v.registration_id = t.registration_id
+               and v.version_id = t.version_id and v.status in ('available', 'quarantined'))
+        union all
+        select t.namespace, 'tombstone',
+               jsonb_build_object('namespace', t.namespace, 'registration_id', t.registration_id,
+                                  'normalized_version', t.normalized_version,
+                                  'variant', t.variant),
+               'no such registration'
+          from pkgdb.tombstone t
+         where not exists (
+            select from pkgdb.registration r
+             where r.namespace = t.namespace and r.registration_id = t.registration_id)
+      ) p
+     where p_namespace is null or p.namespace = p_namespace;
+
+    -- Events: each revision of a registration has exactly one, none is from the future.
+    return query
+    select 'feed', 'outbox',
+           jsonb_build_object('namespace', o.namespace, 'registration_id', o.registration_id,
+                              'revision', o.revision),
+           format('%s events for one revision', count(*))
+      from pkgdb.outbox o
+     where (p_namespace is null or o.namespace = p_namespace) and o.registration_id is not null
+     group by o.namespace, o.registration_id, o.revision
+    having count(*) > 1;
+
+    return query
+    select 'feed', 'registration',
+           jsonb_build_object('namespace', r.namespace, 'registration_id', r.registration_id),
+           format('revision %s, its last event has %s', r.revision, e.revision)
+      from pkgdb.registration r
+      join pkgdb.repository d on d.namespace = r.namespace and d.repository_id = r.repository_id
+      cross join lateral (
+           select max(o.revision) as revision
+             from pkgdb.outbox o
+            where o.namespace = r.namespace and o.registration_id = r.registration_id) e
+     where (p_namespace is null or r.namespace = p_namespace) and d.status = 'live'
+       and r.revision is distinct from e.revision;
+
+    -- The protections themselves are there and trusted.
+    return query
+    select 'protections', 'pg_index', jsonb_build_object('index', i.indexrelid::regclass::text),
+           'index is not valid'
+      from pg_index i
+      join pg_class c on c.oid = i.indrelid
+     where c.relnamespace = 'pkgdb'::regnamespace
+       and not (i.indisvalid and i.indisready and i.indislive);
+
+    return query
+    select 'protections', 'pg_constraint',
+           jsonb_build_object('table', c.conrelid::regclass::text, 'constraint', c.conname),
+           'constraint is not validated'
+      from pg_constraint c
+     where c.connamespace = 'pkgdb'::regnamespace and not c.convalidated;
+
+    return query
+    select 'protections', 'pg_class', jsonb_build_object('index', p.name), 'index is missing'
+      from unnest(array[
+               'repository_name_key', 'registration_name_key', 'registration_lookalike_key',
+               'package_version_live_key', 'file_live_key']) p (name)
+     where not exists (
+        select from pg_class c
+          join pg_index i on i.indexrelid = c.oid and i.indisunique
+         where c.relnamespace = 'pkgdb'::regnamespace and c.relname = p.name);
+end;
+$$;
+comment on function pkgdb.check_integrity is
+    'Recomputes every promise from the rows of one namespace, or of all, and returns each '
+    'violation; none on a database that only pkgdb''s functions have written. Reads everything '
+    'once, in one snapshot, and locks nothing.';
+grant execute on function pkgdb.check_integrity to pkgdb_operator;

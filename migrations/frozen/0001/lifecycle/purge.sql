@@ -1,0 +1,198 @@
+-- Removes ghosts that nothing pins, a bounded batch per call, beside everything else: it takes no
+-- lock that a publish or a lookup needs, and passes over rows that another purge or a restore
+-- holds.
+
+create type pkgdb.purge_report as (
+    versions     bigint,
+    files        bigint,
+    pinned       bigint,
+    requests     bigint,
+    repositories bigint
+);
+comment on type pkgdb.purge_report is
+    'What a purge removed: versions and files (rows), expired request keys, dropped repositories; '
+    'pinned counts the ghosts that a snapshot still contains.';
+
+-- Whether a snapshot contains what lived in a repository from one epoch until before another.
+create function pkgdb.is_pinned(
+    p_namespace text, p_repository_id bigint, p_added_epoch bigint, p_removed_epoch bigint
+)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+    return exists (
+        select from pkgdb.snapshot s
+         where s.namespace = p_namespace and s.repository_id = p_repository_id
+           and s.epoch >= p_added_epoch and s.epoch < p_removed_epoch);
+end;
+$$;
+
+create function pkgdb.purge(
+    p_namespace pkgdb.string, p_repository pkgdb.string default null, p_limit integer default 1000,
+    p_older_than interval default '0'
+)
+returns pkgdb.purge_report
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_repository_id bigint;
+    v_now           timestamptz;
+    v_before        timestamptz;
+    v_registrations bigint[];
+    v_versions      bigint[];
+    v_files         bigint;
+    v_report        pkgdb.purge_report;
+begin
+    perform pkgdb.lock_keys(variadic '{}');
+    perform pkgdb.check_text('namespace', p_namespace, 255);
+    if p_limit is null or p_limit not between 1 and 100000 then
+        raise exception using errcode = 'RG400', message = 'limit must be 1 to 100000';
+    end if;
+    if p_older_than is null or p_older_than < interval '0' then
+        raise exception using errcode = 'RG400', message = 'older_than must not be negative';
+    end if;
+    if p_repository is not null then
+        select r.repository_id into v_repository_id
+          from pkgdb.repository r
+         where r.namespace = p_namespace and r.name = p_repository and r.status = 'live';
+        if not found then
+            raise exception using
+                errcode = 'RG404',
+                message = format('no repository %s in namespace %s',
+                                 pkgdb.quoted(p_repository), pkgdb.quoted(p_namespace));
+        end if;
+    end if;
+    v_now := pkgdb.clock();
+    v_before := v_now - p_older_than;
+
+    -- What a snapshot contains cannot change under us: a ghost never enters a new snapshot.
+    select count(*) into v_report.pinned
+      from pkgdb.package_version v
+      join pkgdb.registration r
+        on r.namespace = p_namespace and r.registration_id = v.registration_id
+     where v.namespace = p_namespace and v.status in ('failed', 'pending_destruction')
+       and v.removed_at <= v_before
+       and (v_repository_id is null or r.repository_id = v_repository_id)
+       and pkgdb.is_pinned(p_namespace, r.repository_id, v.added_epoch, v.removed_epoch);
+
+    -- Versions, oldest ghost first. The row lock makes a restore wait, and skips what a restore
+    -- holds.
+    select array_agg(g.registration_id), array_agg(g.version_id)
+      into v_registrations, v_versions
+      from (select v.registration_id, v.version_id
+              from pkgdb.package_version v
+              join pkgdb.registration r
+                on r.namespace = p_namespace and r.registration_id = v.registration_id
+             where v.namespace = p_namespace and v.status in ('failed', 'pending_destruction')
+               and v.removed_at <= v_before
+               and (v_repository_id is null or r.repository_id = v_repository_id)
+               and not pkgdb.is_pinned(
+                    p_namespace, r.repository_id, v.added_epoch, v.removed_epoch)
+             order by v.removed_at, v.version_id
+             limit p_limit
+               for update of v skip locked) g;
+    delete from pkgdb.file f
+     using unnest(v_registrations, v_versions) g (registration_id, version_id)
+     where f.namespace = p_namespace and f.registration_id = g.registration_id
+       and f.version_id = g.version_id;
+    get diagnostics v_report.files = row_count;
+    delete from pkgdb.package_version v
+     using unnest(v_registrations, v_versions) g (registration_id, version_id)
+     where v.namespace = p_namespace and v.registration_id = g.registration_id
+       and v.version_id = g.version_id;
+    get diagnostics v_report.versions = row_count;
+
+    -- Files deleted from versions that live on.
+    delete from pkgdb.file f
+     using (select d.registration_id, d.version_id, d.file_id
+              from pkgdb.file d
+              join pkgdb.registration r
+                on r.namespace = p_namespace and r.registration_id = d.registration_id
+             where d.namespace = p_namespace and d.status in ('failed', 'pending_destruction')
+               and d.removed_at <= v_before
+               and (v_repository_id is null or r.repository_id = v_repository_id)
+               and not pkgdb.is_pinned(
+                    p_namespace, r.repository_id, d.added_epoch, d.removed_epoch)
+               and exists (
+                    select from pkgdb.package_version v
+                     where v.namespace = p_namespace and v.registration_id = d.registration_id
+                       and v.version_id = d.version_id
+                       and v.status in ('processing', 'available', 'quarantined'))
+             order by d.removed_at, d.file_id
+             limit p_limit
+               for update of d skip locked) g
+     where f.namespace = p_namespace and f.registration_id = g.registration_id
+       and f.version_id = g.version_id and f.file_id = g.file_id;
+    get diagnostics v_files = row_count;
+    v_report.files := v_report.files + v_files;
+
+    delete from pkgdb.request q
+     using (select e.actor, e.request_key
+              from pkgdb.request e
+             where e.namespace = p_namespace and e.expires_at <= v_now
+             order by e.expires_at
+             limit p_limit
+               for update skip locked) g
+     where q.namespace = p_namespace and q.actor = g.actor and q.request_key = g.request_key;
+    get diagnostics v_report.requests = row_count;
+
+    v_report.repositories := pkgdb.purge_dropped(p_namespace, v_before, p_limit);
+    return v_report;
+end;
+$$;
+comment on function pkgdb.purge is
+    'Removes versions and files that were deleted, or failed, at least p_older_than ago and that '
+    'no snapshot contains; at most p_limit of each per call, of one repository or of all; '
+    'besides, expired request keys and what is left of dropped repositories. Bytes stay for the '
+    'collector. Several purges at once share the work. Errors: RG400 malformed argument, RG404 no '
+    'such repository, RG405 isolation level.';
+grant execute on function pkgdb.purge to pkgdb_operator;
+
+-- Removes the names of dropped repositories that have no versions left, then the repositories.
+create function pkgdb.purge_dropped(p_namespace text, p_before timestamptz, p_limit integer)
+returns bigint
+language plpgsql
+as $$
+declare
+    v_registrations bigint[];
+    v_repositories  bigint;
+begin
+    select array_agg(g.registration_id) into v_registrations
+      from (select r.registration_id
+              from pkgdb.repository d
+              join pkgdb.registration r
+                on r.namespace = p_namespace and r.repository_id = d.repository_id
+             where d.namespace = p_namespace and d.status = 'dropped' and d.dropped_at <= p_before
+               and not exists (
+                    select from pkgdb.package_version v
+                     where v.namespace = p_namespace and v.registration_id = r.registration_id)
+             order by r.registration_id
+             limit p_limit
+               for update of r skip locked) g;
+    delete from pkgdb.tombstone t
+     where t.namespace = p_namespace and t.registration_id = any (v_registrations);
+    delete from pkgdb.registration r
+     where r.namespace = p_namespace and r.registration_id = any (v_registrations);
+
+    delete from pkgdb.repository r
+     using (select d.repository_id
+              from pkgdb.repository d
+             where d.namespace = p_namespace and d.status = 'dropped' and d.dropped_at <= p_before
+               and not exists (
+                    select from pkgdb.registration r
+                     where r.namespace = p_namespace and r.repository_id = d.repository_id)
+               and not exists (
+                    select from pkgdb.snapshot s
+                     where s.namespace = p_namespace and s.repository_id = d.repository_id)
+             order by d.repository_id
+             limit p_limit
+               for update skip locked) g
+     where r.namespace = p_namespace and r.repository_id = g.repository_id;
+    get diagnostics v_repositories = row_count;
+    return v_repositories;
+end;
+$$;

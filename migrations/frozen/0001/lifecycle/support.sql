@@ -1,0 +1,97 @@
+-- What the functions that delete share.
+
+-- Remembers a deleted version (file name '') or file beyond the purge.
+create function pkgdb.remember_deleted(
+    p_version pkgdb.package_version, p_filename text, p_content_sha256 bytea
+)
+returns void
+language plpgsql
+as $$
+declare
+    v_now timestamptz := pkgdb.clock();
+begin
+    insert into pkgdb.tombstone
+        (namespace, registration_id, normalized_version, variant, filename, content_sha256,
+         deleted_at)
+    values
+        (p_version.namespace, p_version.registration_id, p_version.normalized_version,
+         p_version.variant, p_filename, p_content_sha256, v_now)
+    on conflict (namespace, registration_id, normalized_version, variant, filename)
+    do update set content_sha256 = excluded.content_sha256, deleted_at = excluded.deleted_at;
+end;
+$$;
+
+-- Whether a version (file name '') or file was deleted and has not been restored.
+create function pkgdb.has_tombstone(
+    p_registration pkgdb.registration, p_normalized_version text, p_variant text,
+    p_filename text default ''
+)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+    return exists (
+        select from pkgdb.tombstone t
+         where t.namespace = p_registration.namespace
+           and t.registration_id = p_registration.registration_id
+           and t.normalized_version = p_normalized_version and t.variant = p_variant
+           and t.filename = p_filename);
+end;
+$$;
+
+-- Turns a live version into a ghost, with its files; remembers what they were. The registration is
+-- locked. A version that was still being published leaves no memory: nobody has seen it.
+create function pkgdb.bury_version(
+    p_repository pkgdb.repository, p_registration pkgdb.registration,
+    p_version pkgdb.package_version, p_event text, p_actor text
+)
+returns pkgdb.version_ref
+language plpgsql
+as $$
+declare
+    v_now   timestamptz := pkgdb.clock();
+    v_seen  boolean := p_version.published_at is not null;
+    v_file  record;
+    v_files integer := 0;
+    v_bytes bigint := 0;
+begin
+    delete from pkgdb.tag t
+     where t.namespace = p_version.namespace and t.registration_id = p_version.registration_id
+       and t.version_id = p_version.version_id;
+
+    for v_file in
+        select f.filename, f.sha256, b.size, f.status
+          from pkgdb.file f
+          join pkgdb.blob b on b.namespace = p_version.namespace and b.sha256 = f.sha256
+         where f.namespace = p_version.namespace
+           and f.registration_id = p_version.registration_id
+           and f.version_id = p_version.version_id and f.status in ('processing', 'available')
+    loop
+        if v_file.status = 'available' then
+            perform pkgdb.remember_deleted(p_version, v_file.filename, v_file.sha256);
+            v_files := v_files + 1;
+            v_bytes := v_bytes + v_file.size;
+        end if;
+    end loop;
+    if v_seen then
+        perform pkgdb.remember_deleted(
+            p_version, '', pkgdb.metadata_digest(p_version.metadata));
+    end if;
+
+    update pkgdb.file f
+       set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now
+     where f.namespace = p_version.namespace and f.registration_id = p_version.registration_id
+       and f.version_id = p_version.version_id and f.status in ('processing', 'available');
+    update pkgdb.package_version v
+       set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now,
+           lease_until = null, quarantine_reason = null
+     where v.namespace = p_version.namespace and v.registration_id = p_version.registration_id
+       and v.version_id = p_version.version_id;
+
+    return pkgdb.touch(
+        p_registration, p_version, p_event, p_actor,
+        p_versions => case when v_seen then -1 else 0 end, p_files => -v_files,
+        p_bytes => -v_bytes);
+end;
+$$;

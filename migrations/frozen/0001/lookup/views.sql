@@ -1,0 +1,70 @@
+-- What readers see: live things only. security_barrier, so that no cheap function in a reader's
+-- WHERE clause is shown a row that the view hides.
+
+create view pkgdb.repositories with (security_barrier) as
+select r.namespace::text, r.name::text as repository, r.repository_id, r.kind,
+       pkgdb.policy_of(r) as policy, r.revision, r.epoch, r.created_at
+  from pkgdb.repository r
+ where r.status = 'live';
+comment on view pkgdb.repositories is 'Live repositories and their policies.';
+
+create view pkgdb.registrations with (security_barrier) as
+select g.namespace::text, r.name::text as repository, g.ecosystem::text, g.name::text,
+       g.normalized_name::text, g.registration_id, g.revision,
+       latest.version::text as latest, stable.version::text as latest_stable,
+       g.version_count as versions, g.file_count as files, g.byte_count as bytes,
+       g.created_at, g.updated_at
+  from pkgdb.registration g
+  join pkgdb.repository r on r.namespace = g.namespace and r.repository_id = g.repository_id
+  left join pkgdb.package_version latest
+    on latest.namespace = g.namespace and latest.registration_id = g.registration_id
+   and latest.version_id = g.latest_version_id
+  left join pkgdb.package_version stable
+    on stable.namespace = g.namespace and stable.registration_id = g.registration_id
+   and stable.version_id = g.latest_stable_version_id
+ where r.status = 'live' and g.status = 'active';
+comment on view pkgdb.registrations is 'Package names with their latest versions and counters.';
+
+create view pkgdb.package_versions with (security_barrier) as
+select v.namespace::text, r.name::text as repository, g.ecosystem::text, g.name::text,
+       v.registration_id, v.version_id, v.version::text, v.normalized_version::text,
+       v.variant::text, v.prerelease, v.status, v.listed, v.yank_reason, v.deprecation,
+       v.metadata, v.published_at
+  from pkgdb.package_version v
+  join pkgdb.registration g
+    on g.namespace = v.namespace and g.registration_id = v.registration_id
+  join pkgdb.repository r on r.namespace = g.namespace and r.repository_id = g.repository_id
+ where r.status = 'live' and v.status in ('available', 'quarantined');
+comment on view pkgdb.package_versions is 'Published versions; quarantined ones by status.';
+
+create view pkgdb.files with (security_barrier) as
+select f.namespace::text, r.name::text as repository, g.ecosystem::text, g.name::text,
+       v.version::text, v.variant::text, f.registration_id, f.version_id, f.filename::text,
+       pg_catalog.encode(f.sha256, 'hex') as sha256, b.size, f.media_type, f.attributes, f.role
+  from pkgdb.file f
+  join pkgdb.blob b on b.namespace = f.namespace and b.sha256 = f.sha256
+  join pkgdb.package_version v
+    on v.namespace = f.namespace and v.registration_id = f.registration_id
+   and v.version_id = f.version_id
+  join pkgdb.registration g
+    on g.namespace = f.namespace and g.registration_id = f.registration_id
+  join pkgdb.repository r on r.namespace = g.namespace and r.repository_id = g.repository_id
+ where r.status = 'live' and f.status = 'available' and v.status = 'available';
+comment on view pkgdb.files is 'Files of available versions.';
+
+create view pkgdb.tags with (security_barrier) as
+select t.namespace::text, r.name::text as repository, g.ecosystem::text, g.name::text,
+       t.tag::text, v.version::text, v.variant::text, t.registration_id, t.version_id
+  from pkgdb.tag t
+  join pkgdb.package_version v
+    on v.namespace = t.namespace and v.registration_id = t.registration_id
+   and v.version_id = t.version_id
+  join pkgdb.registration g
+    on g.namespace = t.namespace and g.registration_id = t.registration_id
+  join pkgdb.repository r on r.namespace = g.namespace and r.repository_id = g.repository_id
+ where r.status = 'live' and v.status = 'available';
+comment on view pkgdb.tags is 'Tags on available versions.';
+
+grant select on pkgdb.repositories, pkgdb.registrations, pkgdb.package_versions, pkgdb.files,
+    pkgdb.tags
+    to pkgdb_reader;

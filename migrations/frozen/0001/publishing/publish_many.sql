@@ -1,0 +1,400 @@
+-- Publishes many versions in one transaction, under one lock on the whole repository.
+--
+-- What is plain (a new identity, nothing in its way) is written set by set; the rest goes, in its
+-- order, through publish_version, as if each item were a call of its own.
+
+create type pkgdb.bulk_ref as (
+    item            integer,
+    registration_id bigint,
+    version_id      bigint,
+    revision        bigint,
+    outcome         text,
+    sqlstate        text,
+    message         text
+);
+comment on type pkgdb.bulk_ref is
+    'What publish_many did with one item, counted from 1. Where the outcome is refused, sqlstate '
+    'and message say why.';
+
+create type pkgdb.bulk_item as (
+    item               integer,
+    ecosystem          text,
+    name               text,
+    version            text,
+    variant            text,
+    files              pkgdb.file_spec[],
+    metadata           jsonb,
+    normalized_name    text,
+    normalized_version text,
+    registration_id    bigint,
+    message            text   -- why it is malformed, or null
+);
+
+-- Reads one element of p_items. A malformed one comes back with the reason.
+create function pkgdb.read_item(p_item integer, p_value jsonb, p_ecosystem pkgdb.ecosystem)
+returns pkgdb.bulk_item
+language plpgsql
+stable
+as $$
+declare
+    v_item pkgdb.bulk_item;
+begin
+    v_item.item := p_item;
+    if jsonb_typeof(p_value) <> 'object'
+        or p_value - array['ecosystem', 'name', 'version', 'variant', 'files', 'metadata'] <> '{}'
+    then
+        v_item.message := 'is not an object of ecosystem, name, version, variant, files, metadata';
+        return v_item;
+    end if;
+
+    v_item.ecosystem := p_value ->> 'ecosystem';
+    v_item.name := p_value ->> 'name';
+    v_item.version := p_value ->> 'version';
+    v_item.variant := coalesce(p_value ->> 'variant', '');
+    v_item.metadata := coalesce(p_value -> 'metadata', '{}');
+    if p_ecosystem.ecosystem is null then
+        v_item.message := format('no ecosystem %s', pkgdb.quoted(v_item.ecosystem));
+        return v_item;
+    end if;
+    begin
+        if v_item.variant <> '' then
+            perform pkgdb.check_text('variant', v_item.variant, 255);
+        end if;
+        if v_item.metadata <> '{}' then
+            perform pkgdb.check_metadata(v_item.metadata);
+        end if;
+        v_item.files := pkgdb.read_files(coalesce(p_value -> 'files', '[]'));
+        v_item.normalized_name := pkgdb.rule_normalize_name(p_ecosystem.name_rule, v_item.name);
+        v_item.normalized_version :=
+            pkgdb.scheme_normalize_version(p_ecosystem.scheme, v_item.version);
+    exception when sqlstate 'RG400' then
+        v_item.message := sqlerrm;
+    end;
+    return v_item;
+end;
+$$;
+
+-- The items that can be written set by set: well-formed, a new identity, first of it in the batch,
+-- allowed by every rule, no file name or size in conflict. The repository is locked.
+create function pkgdb.plain_items(
+    p_repository pkgdb.repository, p_items pkgdb.bulk_item[]
+)
+returns pkgdb.bulk_item[]
+language plpgsql
+stable
+as $$
+declare
+    v_namespace text := p_repository.namespace;
+    v_suspect   integer[];
+begin
+    -- Files that meet another file of the batch, or of the registration, or a blob of another size.
+    select array_agg(s.item) into v_suspect
+      from (select n.item,
+                   count(*) over (
+                       partition by n.ecosystem, n.normalized_name, n.filename) > 1
+                   or min(n.size) over (partition by n.sha256)
+                      <> max(n.size) over (partition by n.sha256)
+                   or exists (
+                        select from pkgdb.file f
+                         where f.namespace = v_namespace
+                           and f.registration_id = n.registration_id
+                           and f.filename_scope_id = 0 and f.filename = n.filename
+                           and f.status in ('processing', 'available'))
+                   or exists (
+                        select from pkgdb.blob b
+                         where b.namespace = v_namespace and b.sha256 = n.sha256
+                           and b.size <> n.size) as suspect
+              from (select i.item, i.ecosystem, i.normalized_name, i.registration_id,
+                           f.filename, f.sha256, f.size
+                      from unnest(p_items) i
+                      cross join lateral unnest(i.files) f
+                     where i.message is null) n) s
+     where s.suspect;
+
+    return array(
+        select c.whole
+          from (select i as whole, i.*,
+                       row_number() over (
+                           partition by i.ecosystem, i.normalized_name, i.normalized_version,
+                                        i.variant
+                           order by i.item) as occurrence
+                  from unnest(p_items) i
+                 where i.message is null) c
+          join pkgdb.ecosystem e on e.ecosystem = c.ecosystem
+          left join pkgdb.registration r
+            on r.namespace = v_namespace and r.registration_id = c.registration_id
+         where c.occurrence = 1
+           and c.item <> all (coalesce(v_suspect, '{}'))
+           and (e.file_rule = 'many' or cardinality(c.files) <= 1)
+           and not pkgdb.is_protected(p_repository.protected_names, c.normalized_name)
+           and case when r.registration_id is null
+                    then not p_repository.lookalike_guard
+                         and not (e.new_names_lower and c.name <> lower(c.name collate "C"))
+                    else r.repository_id = p_repository.repository_id and r.status = 'active' end
+           and not exists (
+                select from pkgdb.package_version v
+                 where v.namespace = v_namespace and v.registration_id = c.registration_id
+                   and v.normalized_version = c.normalized_version and v.variant = c.variant
+                   and v.status in ('processing', 'available', 'quarantined'))
+           and (p_repository.reuse = 'always' or not exists (
+                select from pkgdb.tombstone t
+                 where t.namespace = v_namespace and t.registration_id = c.registration_id
+                   and t.normalized_version = c.normalized_version and t.variant = c.variant))
+         order by c.item);
+end;
+$$;
+
+-- Gives each item the registration that has its name, if there is one.
+create function pkgdb.find_registrations(
+    p_repository pkgdb.repository, p_items pkgdb.bulk_item[]
+)
+returns pkgdb.bulk_item[]
+language plpgsql
+stable
+as $$
+begin
+    return array(
+        select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
+                i.normalized_name, i.normalized_version, r.registration_id, i.message
+               )::pkgdb.bulk_item
+          from unnest(p_items) i
+          left join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
+          left join pkgdb.registration r
+            on r.namespace = p_repository.namespace
+           and r.scope_id = pkgdb.claim_scope_id(p_repository, e)
+           and r.ecosystem = i.ecosystem and r.normalized_name = i.normalized_name
+         order by i.item);
+end;
+$$;
+
+-- Writes plain items, set by set.
+create function pkgdb.insert_plain_items(
+    p_repository pkgdb.repository, p_items pkgdb.bulk_item[], p_actor text
+)
+returns pkgdb.bulk_ref[]
+language plpgsql
+as $$
+declare
+    v_namespace text := p_repository.namespace;
+    v_now       timestamptz := pkgdb.clock();
+    v_file      pkgdb.file_spec;
+    v_results   pkgdb.bulk_ref[];
+begin
+    -- Blobs in order of digest; those that exist are held.
+    insert into pkgdb.blob (namespace, sha256, size, created_at)
+    select distinct on (f.sha256) v_namespace, f.sha256, f.size, v_now
+      from unnest(p_items) i
+      cross join lateral unnest(i.files) f
+     order by f.sha256
+    on conflict do nothing;
+    for v_file in
+        select f.*
+          from unnest(p_items) i
+          cross join lateral unnest(i.files) f
+          join pkgdb.blob b
+            on b.namespace = v_namespace and b.sha256 = f.sha256 and b.created_at <> v_now
+         order by f.sha256
+    loop
+        perform pkgdb.hold_blob(v_namespace, v_file);
+    end loop;
+
+    insert into pkgdb.package_version
+        (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,
+         created_at, published_at)
+    select v_namespace, i.registration_id, r.scheme, i.version, i.variant, 'available', i.metadata,
+           p_repository.epoch, v_now, v_now
+      from unnest(p_items) i
+      join pkgdb.registration r
+        on r.namespace = v_namespace and r.registration_id = i.registration_id
+     order by i.item;
+
+    -- The live row of each identity is the one just written.
+    v_results := array(
+        select (i.item, r.registration_id, v.version_id,
+                r.revision + row_number() over (partition by r.registration_id order by i.item),
+                'created', null, null)::pkgdb.bulk_ref
+          from unnest(p_items) i
+          join pkgdb.registration r
+            on r.namespace = v_namespace and r.registration_id = i.registration_id
+          join pkgdb.package_version v
+            on v.namespace = v_namespace and v.registration_id = i.registration_id
+           and v.normalized_version = i.normalized_version and v.variant = i.variant
+           and v.status in ('processing', 'available', 'quarantined')
+         order by i.item);
+
+    insert into pkgdb.file
+        (namespace, registration_id, version_id, filename, filename_scope_id, role, sha256,
+         media_type, attributes, status, added_epoch, created_at)
+    select v_namespace, n.registration_id, n.version_id, f.filename,
+           case e.filename_scope when 'version' then n.version_id else 0 end, 'main', f.sha256,
+           f.media_type, f.attributes, 'available', p_repository.epoch, v_now
+      from unnest(p_items) i
+      join unnest(v_results) n on n.item = i.item
+      join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
+      cross join lateral unnest(i.files) f;
+
+    insert into pkgdb.outbox
+        (namespace, event, repository_id, registration_id, version_id, revision,
+         ecosystem, name, version, variant, actor, login, occurred_at)
+    select v_namespace, 'created', p_repository.repository_id, n.registration_id, n.version_id,
+           n.revision, i.ecosystem, r.name, i.version, i.variant, p_actor, session_user, v_now
+      from unnest(p_items) i
+      join unnest(v_results) n on n.item = i.item
+      join pkgdb.registration r
+        on r.namespace = v_namespace and r.registration_id = n.registration_id
+     order by i.item;
+
+    update pkgdb.registration r
+       set latest_version_id = (
+               select v.version_id
+                 from pkgdb.package_version v
+                where v.namespace = v_namespace and v.registration_id = r.registration_id
+                  and v.status = 'available' and v.listed
+                order by v.version_key desc, v.version_id desc
+                limit 1),
+           latest_stable_version_id = (
+               select v.version_id
+                 from pkgdb.package_version v
+                where v.namespace = v_namespace and v.registration_id = r.registration_id
+                  and v.status = 'available' and v.listed and not v.prerelease
+                order by v.version_key desc, v.version_id desc
+                limit 1),
+           version_count = r.version_count + g.versions,
+           file_count = r.file_count + g.files,
+           byte_count = r.byte_count + g.bytes,
+           revision = r.revision + g.versions,
+           updated_at = v_now
+      from (select i.registration_id, count(*) as versions, sum(cardinality(i.files)) as files,
+                   sum((select coalesce(sum(f.size), 0) from unnest(i.files) f)) as bytes
+              from unnest(p_items) i
+             group by i.registration_id) g
+     where r.namespace = v_namespace and r.registration_id = g.registration_id;
+
+    return v_results;
+end;
+$$;
+
+create function pkgdb.publish_many(
+    p_namespace pkgdb.string, p_repository pkgdb.string, p_items jsonb,
+    p_strict boolean default true, p_request_key pkgdb.string default null,
+    p_actor pkgdb.string default null
+)
+returns setof pkgdb.bulk_ref
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_request    pkgdb.request;
+    v_repository pkgdb.repository;
+    v_items      pkgdb.bulk_item[];
+    v_plain      pkgdb.bulk_item[];
+    v_item       pkgdb.bulk_item;
+    v_ecosystem  pkgdb.ecosystem;
+    v_locked     pkgdb.locked_name;
+    v_ref        pkgdb.version_ref;
+    v_now        timestamptz;
+    v_state      text;
+    v_message    text;
+    v_results    pkgdb.bulk_ref[] := array[]::pkgdb.bulk_ref[];
+begin
+    v_request := pkgdb.begin_request(
+        p_namespace, p_actor, p_request_key, 'publish_many',
+        jsonb_build_array(p_repository, p_items, p_strict));
+    if v_request.answer is not null then
+        return query select * from jsonb_populate_recordset(null::pkgdb.bulk_ref, v_request.answer);
+        return;
+    end if;
+    if p_items is null or jsonb_typeof(p_items) <> 'array' then
+        raise exception using errcode = 'RG400', message = 'items must be a JSON array';
+    end if;
+    if p_strict is null then
+        raise exception using errcode = 'RG400', message = 'strict must be true or false';
+    end if;
+    v_repository := pkgdb.lock_repository(p_namespace, p_repository, true);
+    perform pkgdb.check_publishable(v_repository, null, null);
+
+    v_items := array(
+        select pkgdb.read_item(i.item::integer, i.value, e)
+          from jsonb_array_elements(p_items) with ordinality i (value, item)
+          left join pkgdb.ecosystem e on e.ecosystem = i.value ->> 'ecosystem'
+         order by i.item);
+    v_items := pkgdb.find_registrations(v_repository, v_items);
+    v_plain := pkgdb.plain_items(v_repository, v_items);
+
+    -- New names. One that someone else claims at this moment in a scope that we share is theirs.
+    v_now := pkgdb.clock();
+    insert into pkgdb.registration
+        (namespace, repository_id, scope_id, ecosystem, scheme, name, normalized_name, status,
+         created_at, updated_at)
+    select distinct on (i.ecosystem, i.normalized_name)
+           p_namespace, v_repository.repository_id, pkgdb.claim_scope_id(v_repository, e),
+           i.ecosystem, e.scheme, i.name, i.normalized_name, 'active', v_now, v_now
+      from unnest(v_plain) i
+      join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
+     where i.registration_id is null
+     order by i.ecosystem, i.normalized_name, i.item
+    on conflict do nothing;
+    v_plain := array(
+        select i
+          from unnest(pkgdb.find_registrations(v_repository, v_plain)) i
+          join pkgdb.registration r
+            on r.namespace = p_namespace and r.registration_id = i.registration_id
+         where r.repository_id = v_repository.repository_id
+         order by i.item);
+    if v_plain <> '{}' then
+        v_results := pkgdb.insert_plain_items(v_repository, v_plain, p_actor);
+    end if;
+
+    -- The rest, one by one.
+    for v_item in
+        select i.*
+          from unnest(v_items) i
+         where not exists (select from unnest(v_results) d where d.item = i.item)
+         order by i.item
+    loop
+        begin
+            if v_item.message is not null then
+                raise exception using errcode = 'RG400', message = v_item.message;
+            end if;
+            v_ecosystem := pkgdb.find_ecosystem(v_item.ecosystem);
+            v_locked := (
+                v_repository, v_ecosystem, v_item.normalized_name,
+                pkgdb.find_registration(v_repository, v_ecosystem, v_item.normalized_name)
+            )::pkgdb.locked_name;
+            v_ref := pkgdb.publish_version(
+                v_locked, v_item.name, v_item.version, v_item.variant, v_item.files,
+                v_item.metadata, p_actor);
+            v_results := v_results || (
+                v_item.item, v_ref.registration_id, v_ref.version_id, v_ref.revision,
+                v_ref.outcome, null, null)::pkgdb.bulk_ref;
+        exception when sqlstate 'RG400' or sqlstate 'RG403' or sqlstate 'RG409'
+                       or sqlstate 'RG410' or sqlstate 'RG422' then
+            get stacked diagnostics v_state = returned_sqlstate, v_message = message_text;
+            if p_strict then
+                raise exception using
+                    errcode = v_state,
+                    message = format('item %s: %s', v_item.item, v_message);
+            end if;
+            v_results := v_results || (
+                v_item.item, null, null, null, 'refused', v_state, v_message)::pkgdb.bulk_ref;
+        end;
+    end loop;
+
+    if v_request.request_key is not null then
+        perform pkgdb.end_request(
+            v_request, (select coalesce(jsonb_agg(d order by d.item), '[]')
+                          from unnest(v_results) d));
+    end if;
+    return query select d.* from unnest(v_results) d order by d.item;
+end;
+$$;
+comment on function pkgdb.publish_many is
+    'Publishes an array of {ecosystem, name, version, variant, files, metadata} as publish does, '
+    'in one transaction and under one lock. Returns a row per item: created, files_added, '
+    'unchanged, or, unless p_strict, refused with SQLSTATE and message while the others are '
+    'published. With p_strict the first refused item raises its error and nothing changes. Takes '
+    'the repository for itself, waiting at most 10 seconds. Errors: RG400 malformed argument, '
+    'RG403 mirror, RG404 no such repository, RG405 isolation level, RG422 lock held shared, 55P03 '
+    'lock timeout; of an item: those of publish.';
+grant execute on function pkgdb.publish_many to pkgdb_publisher;

@@ -1,0 +1,1 @@
+"""The registry, and what it runs on."""

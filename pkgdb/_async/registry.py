@@ -1,0 +1,1021 @@
+"""One method per SQL function, on any connection."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+
+import psycopg
+
+from pkgdb._async.executor import AsyncExecutor, AsyncOwning, AsyncSingle, executor_on
+from pkgdb._call import Call
+from pkgdb.errors import DRIVER_ERRORS, translate
+from pkgdb.models import (
+    BulkRef,
+    File,
+    Item,
+    Policy,
+    PurgeReport,
+    RepositoryRef,
+    VersionInfo,
+    VersionRef,
+    Violation,
+    files_as_json,
+)
+from pkgdb.purl import coordinates, only_name
+from pkgdb.retry import DEFAULT_RETRY, RetryPolicy
+
+if TYPE_CHECKING:
+    from packageurl import PackageURL
+    from psycopg_pool import AsyncConnectionPool
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+__all__ = ["AsyncRegistry", "AsyncRepository", "aconnect"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def aconnect(
+    dsn: str = "", *, retry: RetryPolicy = DEFAULT_RETRY, **options: Any
+) -> AsyncRegistry:
+    """Opens a connection and returns a registry that owns it and every transaction on it.
+
+    The calls on one registry take turns; for calls side by side give `AsyncRegistry` a pool.
+
+    Args:
+        dsn: A libpq connection string or URI; what it leaves out comes from the environment.
+        retry: How often a deadlock or serialization failure is tried again.
+        options: Passed to `psycopg.AsyncConnection.connect`; `prepare_threshold=None` is for
+            proxies that do not know prepared statements.
+
+    Raises:
+        ConnectionFailed: No server answered, or it refused the connection.
+    """
+    options.setdefault("fallback_application_name", "pkgdb")
+    source = AsyncSingle(dsn, options)
+    try:
+        async with source.connection():
+            return AsyncRegistry._on(AsyncOwning(source, retry))
+    except DRIVER_ERRORS as exc:
+        raise translate(exc) from exc
+
+
+class AsyncRegistry:
+    """The public SQL functions as methods: same names, same arguments, typed results.
+
+    **Transactions.** On a psycopg connection, a SQLAlchemy connection or a SQLAlchemy session, the
+    calls join the caller's transaction, which has to be READ COMMITTED; commit, rollback and
+    trying again stay the caller's. On a pool, and from `aconnect`, each call is a transaction
+    of its own: deadlocks and serialization failures are tried again as `retry` says; a connection
+    that was lost is replaced, and the call sent once more if that cannot apply it twice.
+
+    **Arguments** that most methods share:
+
+    - `namespace`, `repository`: their names. `repository()` binds them once.
+    - `ecosystem`, `name`, `version`, `variant`: which package; in any spelling that normalises.
+      A purl (text or `PackageURL`) in place of `ecosystem` stands for all four; what it leaves open
+      may be given by name.
+    - `if_revision`: change nothing unless this is the revision (else `StaleRevision`).
+    - `request_key`: a repeated request with this key returns the first one's answer.
+    - `actor`: who is asking, in free text, for the record.
+
+    **Errors**, besides those that a method names: `MalformedArgument` (RG400) for what is not well
+    formed; `NotFound` (RG404) where the repository or the package is missing; `StaleRevision`
+    (RG412); `Conflict` (RG409) for a `request_key` that was used for another request;
+    `WrongIsolation` (RG405); `LockTimeout` (55P03); `Deadlock` (40P01); `PermissionDenied`
+    (42501); `ConnectionFailed` and `OutcomeUnknown`. All of them are `PkgdbError`, with
+    `sqlstate`, `message`, `detail` and `hint`.
+    """
+
+    def __init__(
+        self,
+        connection: psycopg.AsyncConnection[Any]
+        | AsyncConnectionPool[Any]
+        | AsyncConnection
+        | AsyncSession,
+        *,
+        retry: RetryPolicy = DEFAULT_RETRY,
+    ) -> None:
+        """Works on a connection, session or pool that stays the caller's.
+
+        Args:
+            connection: What to run on. It is not closed by this object.
+            retry: For a pool: how often a transaction is tried again.
+        """
+        self._executor = executor_on(connection, retry)
+
+    @classmethod
+    def _on(cls, executor: AsyncExecutor) -> Self:
+        registry = cls.__new__(cls)
+        registry._executor = executor
+        return registry
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection that `aconnect` opened; leaves a caller's connection alone."""
+        await self._executor.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncRegistry]:
+        """Groups calls: all of them take effect or none. Nothing inside is tried again.
+
+        Use the registry that the block gives. On a connection of the caller, and inside another
+        such block, this is a savepoint: it undoes its calls after an error and leaves the
+        transaction usable. (On a psycopg connection without an open transaction it is one.)
+
+        Raises:
+            OutcomeUnknown: The connection was lost while committing.
+            PkgdbError: 25P02: an error was caught inside the block, which undid all of it.
+        """
+        async with self._executor.transaction() as executor:
+            yield AsyncRegistry._on(executor)
+
+    def repository(self, namespace: str, repository: str) -> AsyncRepository:
+        """The methods with these two arguments given; whether it exists is not asked."""
+        return AsyncRepository(self, namespace, repository)
+
+    # Repositories
+
+    async def create_repository(
+        self,
+        namespace: str,
+        repository: str,
+        kind: str = "hosted",
+        policy: Policy | Mapping[str, Any] | None = None,
+        *,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> RepositoryRef:
+        """Creates a repository, and its namespace when that is absent.
+
+        Args:
+            kind: `hosted` or `mirror`.
+            policy: See `Policy`; what is left out has its default.
+
+        Returns:
+            Outcome `created`, or `unchanged` where it exists just so.
+
+        Raises:
+            Conflict: RG409: it exists with another kind or policy.
+        """
+        return RepositoryRef.from_row(
+            await self._row(
+                "create_repository",
+                namespace=namespace,
+                repository=repository,
+                kind=kind,
+                policy=policy or {},
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    async def alter_repository(
+        self,
+        namespace: str,
+        repository: str,
+        policy: Policy | Mapping[str, Any],
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> RepositoryRef:
+        """Changes the keys that `policy` has; the others stay.
+
+        Returns:
+            Outcome `altered` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: the name scope of a repository that has names, or this
+                transaction already uses the repository.
+        """
+        return RepositoryRef.from_row(
+            await self._row(
+                "alter_repository",
+                namespace=namespace,
+                repository=repository,
+                policy=policy,
+                if_revision=if_revision,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    async def rename_repository(
+        self,
+        namespace: str,
+        repository: str,
+        new_name: str,
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> RepositoryRef:
+        """Gives a repository another name.
+
+        Returns:
+            Outcome `renamed` or `unchanged`.
+
+        Raises:
+            Conflict: RG409: the new name is taken.
+            InvalidState: RG422: this transaction already uses the repository.
+        """
+        return RepositoryRef.from_row(
+            await self._row(
+                "rename_repository",
+                namespace=namespace,
+                repository=repository,
+                new_name=new_name,
+                if_revision=if_revision,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    async def drop_repository(
+        self,
+        namespace: str,
+        repository: str,
+        force: bool = False,
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> RepositoryRef:
+        """Drops a repository and everything in it; `purge` removes the rows later.
+
+        Args:
+            force: Also where there are snapshots of it: they keep what they contain.
+
+        Returns:
+            Outcome `dropped`.
+
+        Raises:
+            Forbidden: RG403: the repository is immutable.
+            InvalidState: RG422: this transaction already uses the repository.
+            InUse: RG423: there are snapshots of it.
+        """
+        return RepositoryRef.from_row(
+            await self._row(
+                "drop_repository",
+                namespace=namespace,
+                repository=repository,
+                force=force,
+                if_revision=if_revision,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    # Publishing
+
+    async def publish(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        files: Iterable[File | Mapping[str, Any]] = (),
+        metadata: Mapping[str, Any] | None = None,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Publishes a version, or adds files to it where its ecosystem allows many.
+
+        Args:
+            files: `File` objects, or mappings with the same keys.
+            metadata: Any JSON object of at most 1 MiB; it is stored as it is.
+            if_revision: 0 means that the name must be new.
+
+        Returns:
+            Outcome `created`, `files_added`, or `unchanged` where all of it is there.
+
+        Raises:
+            Forbidden: RG403: a mirror, a reserved or protected name, an immutable repository.
+            Conflict: RG409: it exists with other content, or the name is taken.
+            Gone: RG410: this version was deleted and may not be used again.
+            InvalidState: RG422: the version is being published, or not available.
+        """
+        return await self._change(
+            "publish",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            files=files_as_json(files),
+            metadata=metadata or {},
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def add_files(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        files: Iterable[File | Mapping[str, Any]] = (),
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Adds side files (symbols, signatures, attestations) to a version that exists.
+
+        Returns:
+            Outcome `files_added` or `unchanged`.
+
+        Raises:
+            Forbidden: RG403: a mirror, a protected name, an immutable repository.
+            Conflict: RG409: a file of this name exists with other content.
+            Gone: RG410: a file of this name was deleted and may not be used again.
+            InvalidState: RG422: the version is not available.
+        """
+        return await self._change(
+            "add_files",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            files=files_as_json(files),
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def publish_many(
+        self,
+        namespace: str,
+        repository: str,
+        items: Iterable[Item | Mapping[str, Any]],
+        strict: bool = True,
+        *,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> list[BulkRef]:
+        """Publishes many versions at once: one transaction, one lock on the repository.
+
+        Args:
+            items: `Item` objects, or mappings with the keys `ecosystem`, `name`, `version`,
+                `variant`, `files`, `metadata`.
+            strict: The first refused item raises its error and nothing changes. Otherwise refused
+                items are reported and the rest is published.
+
+        Returns:
+            One result per item; outcome `created`, `files_added`, `unchanged` or `refused`.
+
+        Raises:
+            Forbidden: RG403: the repository is a mirror.
+            InvalidState: RG422: this transaction already uses the repository.
+            PkgdbError: With `strict`, what `publish` raises for the first refused item.
+        """
+        rows = await self._rows(
+            "publish_many",
+            namespace=namespace,
+            repository=repository,
+            items=[item.as_json() if isinstance(item, Item) else dict(item) for item in items],
+            strict=strict,
+            request_key=request_key,
+            actor=actor,
+        )
+        return [BulkRef.from_row(row) for row in rows]
+
+    # Lifecycle
+
+    async def yank(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        reason: str | None = None,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Unlists a version: it is never latest, and still found by its exact version.
+
+        Returns:
+            Outcome `yanked` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: it is still being published.
+        """
+        return await self._change(
+            "yank",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            reason=reason,
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def unyank(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Lists a yanked version again.
+
+        Returns:
+            Outcome `unyanked` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: it is still being published.
+        """
+        return await self._change(
+            "unyank",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def deprecate(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        message: str | None = None,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Attaches a message to a version, which stays listed and can be latest.
+
+        Args:
+            message: The message; None withdraws the one that is there.
+
+        Returns:
+            Outcome `deprecated`, `undeprecated` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: it is still being published.
+        """
+        return await self._change(
+            "deprecate",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            message=message,
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def quarantine(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        reason: str | None = None,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Blocks a version: no lookup sees it, and nobody can publish in its place.
+
+        Returns:
+            Outcome `quarantined` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: it is still being published.
+        """
+        return await self._change(
+            "quarantine",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            reason=reason,
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def release_quarantine(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Makes a quarantined version available again.
+
+        Returns:
+            Outcome `released` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: it is still being published.
+        """
+        return await self._change(
+            "release_quarantine",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def delete_version(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Deletes a version with its files and tags; `restore_version` brings it back.
+
+        Returns:
+            Outcome `deleted`, or `unchanged` with no `version_id` where it was deleted before.
+
+        Raises:
+            Forbidden: RG403: the repository is immutable.
+        """
+        return await self._change(
+            "delete_version",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def restore_version(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Brings back a version that was deleted and not yet purged; not its tags.
+
+        Returns:
+            Outcome `restored` or `unchanged`.
+
+        Raises:
+            NotFound: RG404: nothing is left to restore.
+            Forbidden: RG403: a mirror or a protected name.
+            Conflict: RG409: another version or file took its place.
+        """
+        return await self._change(
+            "restore_version",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def delete_file(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        filename: str,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Deletes one file of a version.
+
+        Returns:
+            Outcome `file_deleted` or `unchanged`.
+
+        Raises:
+            Forbidden: RG403: the repository is immutable.
+            InvalidState: RG422: it is still being published.
+        """
+        return await self._change(
+            "delete_file",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            filename=filename,
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def purge(
+        self,
+        namespace: str,
+        repository: str | None = None,
+        *,
+        limit: int = 1000,
+        older_than: timedelta = timedelta(),
+    ) -> PurgeReport:
+        """Removes for good what was deleted, except what a snapshot contains.
+
+        Args:
+            repository: Only this one; None for all of the namespace.
+            limit: At most so many versions, and so many files, in one call.
+            older_than: Only what was deleted at least so long ago.
+        """
+        return PurgeReport.from_row(
+            await self._row(
+                "purge",
+                namespace=namespace,
+                repository=repository,
+                limit=limit,
+                older_than=older_than,
+            )
+        )
+
+    async def expire_publications(self, namespace: str, *, limit: int = 1000) -> int:
+        """Ends publications whose lease has run out, and returns how many."""
+        return int(await self._value("expire_publications", namespace=namespace, limit=limit))
+
+    async def apply_retention(
+        self, namespace: str, repository: str, *, limit: int = 1000, actor: str | None = None
+    ) -> int:
+        """Deletes what the policy's `keep_versions` does not keep, and returns how many.
+
+        Args:
+            limit: At most so many in one call; 0 are deleted when the policy holds.
+
+        Raises:
+            InvalidState: RG422: this transaction already uses the repository.
+        """
+        return int(
+            await self._value(
+                "apply_retention",
+                namespace=namespace,
+                repository=repository,
+                limit=limit,
+                actor=actor,
+            )
+        )
+
+    # Names and tags
+
+    async def set_tag(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        tag: str,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Points a tag at a version, from wherever it pointed before.
+
+        Returns:
+            Outcome `tagged` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: the version is not available.
+        """
+        return await self._change(
+            "set_tag",
+            (namespace, repository),
+            (ecosystem, name, version, variant),
+            tag=tag,
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def drop_tag(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        *,
+        tag: str,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Removes a tag.
+
+        Returns:
+            Outcome `tag_dropped`, or `unchanged` where there is none.
+        """
+        return await self._change_name(
+            "drop_tag",
+            (namespace, repository),
+            (ecosystem, name),
+            tag=tag,
+            if_revision=if_revision,
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def reserve_name(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        *,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Reserves a name: publishing it is RG403 until `release_name`.
+
+        Returns:
+            Outcome `reserved` or `unchanged`; `version_id` is None.
+
+        Raises:
+            Conflict: RG409: the name is taken.
+        """
+        return await self._change_name(
+            "reserve_name",
+            (namespace, repository),
+            (ecosystem, name),
+            request_key=request_key,
+            actor=actor,
+        )
+
+    async def release_name(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        *,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Frees a reserved name for anyone.
+
+        Returns:
+            Outcome `released`, or `unchanged` where the name is in use.
+        """
+        return await self._change_name(
+            "release_name",
+            (namespace, repository),
+            (ecosystem, name),
+            request_key=request_key,
+            actor=actor,
+        )
+
+    # Looking
+
+    async def resolve(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        want: str | None = None,
+        variant: str | None = None,
+    ) -> VersionInfo:
+        """Finds one available version.
+
+        Args:
+            want: `latest`, `latest_stable`, `tag:<name>` or a version; or the version of a purl.
+            variant: None for any.
+
+        Raises:
+            NotFound: RG404: there is no such version.
+        """
+        package = coordinates(ecosystem, name, want, variant)
+        return VersionInfo.from_row(
+            await self._row(
+                "resolve",
+                namespace=namespace,
+                repository=repository,
+                ecosystem=package.ecosystem,
+                name=package.name,
+                want=package.version,
+                variant=package.variant,
+            )
+        )
+
+    async def versions(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        *,
+        limit: int | None = None,
+        after_version_id: int | None = None,
+    ) -> list[VersionInfo]:
+        """The available versions of a package, listed or not, highest first.
+
+        Args:
+            limit: At most so many; None for all.
+            after_version_id: Go on after this version of the previous page.
+        """
+        rows = await self._rows(
+            "versions",
+            namespace=namespace,
+            repository=repository,
+            **only_name(ecosystem, name)._asdict(),
+            limit=limit,
+            after_version_id=after_version_id,
+        )
+        return [VersionInfo.from_row(row) for row in rows]
+
+    # Integrity
+
+    async def check_integrity(self, namespace: str | None = None) -> list[Violation]:
+        """Recomputes every promise from the rows; what it returns is broken.
+
+        Args:
+            namespace: Only this one; None for all.
+        """
+        rows = await self._rows("check_integrity", namespace=namespace)
+        return [Violation.from_row(row) for row in rows]
+
+    async def repair_latest(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        *,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Computes the latest versions and the counters of a package anew.
+
+        Returns:
+            Outcome `repaired` or `unchanged`.
+        """
+        return await self._change_name(
+            "repair_latest", (namespace, repository), (ecosystem, name), actor=actor
+        )
+
+    # Order
+
+    async def version_key(self, ecosystem: str, version: str) -> bytes:
+        """The bytes that compare as the ecosystem orders its versions."""
+        return bytes(await self._value("version_key", ecosystem=ecosystem, version=version))
+
+    async def normalize_version(self, ecosystem: str, version: str) -> str:
+        """The version's normal form, which is its identity."""
+        return str(await self._value("normalize_version", ecosystem=ecosystem, version=version))
+
+    async def is_prerelease(self, ecosystem: str, version: str) -> bool:
+        """Whether the ecosystem takes the version for a prerelease."""
+        return bool(await self._value("is_prerelease", ecosystem=ecosystem, version=version))
+
+    async def normalize_name(self, ecosystem: str, name: str) -> str:
+        """The name's normal form, which is its identity."""
+        return str(await self._value("normalize_name", ecosystem=ecosystem, name=name))
+
+    # One call
+
+    async def _change(
+        self,
+        function: str,
+        where: tuple[str, str],
+        package: tuple[str | PackageURL, str | None, str | None, str],
+        **arguments: Any,
+    ) -> VersionRef:
+        """A function that works on one version."""
+        row = await self._row(
+            function,
+            namespace=where[0],
+            repository=where[1],
+            **coordinates(*package)._asdict(),
+            **arguments,
+        )
+        return VersionRef.from_row(row)
+
+    async def _change_name(
+        self,
+        function: str,
+        where: tuple[str, str],
+        package: tuple[str | PackageURL, str | None],
+        **arguments: Any,
+    ) -> VersionRef:
+        """A function that works on a name."""
+        row = await self._row(
+            function,
+            namespace=where[0],
+            repository=where[1],
+            **only_name(*package)._asdict(),
+            **arguments,
+        )
+        return VersionRef.from_row(row)
+
+    async def _rows(self, function: str, **arguments: Any) -> list[dict[str, Any]]:
+        return await self._executor.fetch(Call.of(function, arguments))
+
+    async def _row(self, function: str, **arguments: Any) -> dict[str, Any]:
+        (row,) = await self._rows(function, **arguments)
+        return row
+
+    async def _value(self, function: str, **arguments: Any) -> Any:
+        (value,) = (await self._row(function, **arguments)).values()
+        return value
+
+
+def _bound(
+    method: Callable[Concatenate[AsyncRegistry, str, str, P], R],
+) -> Callable[Concatenate[AsyncRepository, P], R]:
+    """A registry's method with namespace and repository given."""
+
+    @functools.wraps(method)
+    def call(self: AsyncRepository, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(self.registry, self.namespace, self.name, *args, **kwargs)
+
+    signature = inspect.signature(method)
+    own, _, _, *others = signature.parameters.values()
+    call.__signature__ = signature.replace(parameters=[own, *others])  # type: ignore[attr-defined]
+    return call
+
+
+class AsyncRepository:
+    """A registry's methods for one repository, made by `AsyncRegistry.repository`."""
+
+    def __init__(self, registry: AsyncRegistry, namespace: str, name: str) -> None:
+        self.registry = registry
+        self.namespace = namespace
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.namespace!r}, {self.name!r})"
+
+    create = _bound(AsyncRegistry.create_repository)
+    alter = _bound(AsyncRegistry.alter_repository)
+    rename = _bound(AsyncRegistry.rename_repository)
+    drop = _bound(AsyncRegistry.drop_repository)
+    publish = _bound(AsyncRegistry.publish)
+    publish_many = _bound(AsyncRegistry.publish_many)
+    add_files = _bound(AsyncRegistry.add_files)
+    yank = _bound(AsyncRegistry.yank)
+    unyank = _bound(AsyncRegistry.unyank)
+    deprecate = _bound(AsyncRegistry.deprecate)
+    quarantine = _bound(AsyncRegistry.quarantine)
+    release_quarantine = _bound(AsyncRegistry.release_quarantine)
+    delete_version = _bound(AsyncRegistry.delete_version)
+    restore_version = _bound(AsyncRegistry.restore_version)
+    delete_file = _bound(AsyncRegistry.delete_file)
+    purge = _bound(AsyncRegistry.purge)
+    apply_retention = _bound(AsyncRegistry.apply_retention)
+    set_tag = _bound(AsyncRegistry.set_tag)
+    drop_tag = _bound(AsyncRegistry.drop_tag)
+    reserve_name = _bound(AsyncRegistry.reserve_name)
+    release_name = _bound(AsyncRegistry.release_name)
+    resolve = _bound(AsyncRegistry.resolve)
+    versions = _bound(AsyncRegistry.versions)
+    repair_latest = _bound(AsyncRegistry.repair_latest)

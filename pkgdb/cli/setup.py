@@ -1,0 +1,59 @@
+"""``up``, ``down`` and ``migrate``."""
+
+from pathlib import Path
+
+import click
+
+from pkgdb import server
+from pkgdb.cli.database import dsn_option, resolved
+
+_base = click.option(
+    "--base",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the server.  [default: PKGDB_HOME, else the user's data folder]",
+)
+
+
+@click.command()
+@_base
+@click.option(
+    "--bindir",
+    metavar="DIR",
+    help="PostgreSQL programs: a folder, `system` or `wheel`.  [default: the first there is]",
+)
+@click.option("--stop", is_flag=True, help="Stop it instead, as `pkgdb down`.")
+def up(base: Path | None, bindir: str | None, stop: bool) -> None:
+    """Start the embedded server unless it runs, and print its DSN."""
+    if stop:
+        _stop(base)
+    else:
+        click.echo(server.up(base, bindir))
+
+
+@click.command()
+@_base
+def down(base: Path | None) -> None:
+    """Stop the embedded server. Its data stays."""
+    _stop(base)
+
+
+def _stop(base: Path | None) -> None:
+    click.echo("stopped" if server.down(base) else "was not running", err=True)
+
+
+@click.command()
+@dsn_option
+@click.option("--to", "revision", default="head", show_default=True, help="Up to this revision.")
+@click.option("--sql", "as_sql", is_flag=True, help="Print the script and connect to nothing.")
+def migrate(dsn: str | None, revision: str, as_sql: bool) -> None:
+    """Create pkgdb's schema, or bring it up to date."""
+    from pkgdb import migrate as migrations
+
+    if as_sql:
+        click.echo(migrations.upgrade(None, revision, sql=True))
+        return
+    dsn = resolved(dsn)
+    before = migrations.current(dsn)
+    migrations.upgrade(dsn, revision)
+    after = migrations.current(dsn)
+    click.echo(f"at {after} already" if before == after else f"{before or 'nothing'} -> {after}")

@@ -1,0 +1,126 @@
+"""The reader views as typed SQLAlchemy tables, for applications that query with it.
+
+    from sqlalchemy import select
+    from pkgdb.tables import registrations as r
+
+    select(r.c.name, r.c.latest).where(r.c.namespace == "acme", r.c.repository == "main")
+
+These are views: nothing is written through them, and `metadata` is not for migrations.
+"""
+
+# No `from __future__ import annotations`: SQLAlchemy reads these at run time.
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Integer,
+    MetaData,
+    Named,
+    Table,
+    Text,
+    TypedColumns,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+__all__ = [
+    "files",
+    "lock_waits",
+    "metadata",
+    "package_versions",
+    "registrations",
+    "repositories",
+    "tags",
+]
+
+metadata = MetaData(schema="pkgdb")
+
+
+class _Repository(TypedColumns):
+    namespace: Named[str] = Column(Text)
+    repository: Named[str] = Column(Text)
+
+
+class _Package(_Repository):
+    ecosystem: Named[str] = Column(Text)
+    name: Named[str] = Column(Text)
+
+
+class _Version(_Package):
+    registration_id: Named[int] = Column(BigInteger)
+    version_id: Named[int] = Column(BigInteger)
+    version: Named[str] = Column(Text)
+    variant: Named[str] = Column(Text)
+
+
+class _Repositories(_Repository):
+    repository_id: Named[int] = Column(BigInteger)
+    kind: Named[str] = Column(Text)
+    policy: Named[dict[str, Any]] = Column(JSONB)
+    revision: Named[int] = Column(BigInteger)
+    epoch: Named[int] = Column(BigInteger)
+    created_at: Named[datetime] = Column(DateTime(timezone=True))
+
+
+class _Registrations(_Package):
+    normalized_name: Named[str] = Column(Text)
+    registration_id: Named[int] = Column(BigInteger)
+    revision: Named[int] = Column(BigInteger)
+    latest: Named[str | None] = Column(Text)
+    latest_stable: Named[str | None] = Column(Text)
+    versions: Named[int] = Column(BigInteger)
+    files: Named[int] = Column(BigInteger)
+    bytes: Named[int] = Column(BigInteger)
+    created_at: Named[datetime] = Column(DateTime(timezone=True))
+    updated_at: Named[datetime] = Column(DateTime(timezone=True))
+
+
+class _PackageVersions(_Version):
+    normalized_version: Named[str] = Column(Text)
+    prerelease: Named[bool]
+    status: Named[str] = Column(Text)
+    listed: Named[bool]
+    yank_reason: Named[str | None] = Column(Text)
+    deprecation: Named[str | None] = Column(Text)
+    metadata: Named[dict[str, Any]] = Column(JSONB)
+    published_at: Named[datetime] = Column(DateTime(timezone=True))
+
+
+class _Files(_Version):
+    filename: Named[str] = Column(Text)
+    sha256: Named[str] = Column(Text)
+    size: Named[int] = Column(BigInteger)
+    media_type: Named[str | None] = Column(Text)
+    attributes: Named[dict[str, Any]] = Column(JSONB)
+    role: Named[str] = Column(Text)
+
+
+class _Tags(_Version):
+    tag: Named[str] = Column(Text)
+
+
+class _LockWaits(TypedColumns):
+    pid: Named[int | None] = Column(Integer)
+    gid: Named[str | None] = Column(Text)
+    usename: Named[str | None] = Column(Text)
+    application_name: Named[str | None] = Column(Text)
+    lock_kind: Named[str | None] = Column(Text)
+    namespace: Named[str | None] = Column(Text)
+    repository: Named[str | None] = Column(Text)
+    ecosystem: Named[str | None] = Column(Text)
+    name: Named[str | None] = Column(Text)
+    mode: Named[str] = Column(Text)
+    granted: Named[bool]
+    waiting_since: Named[datetime | None] = Column(DateTime(timezone=True))
+    blocked_by: Named[list[int]] = Column(ARRAY(Integer))
+    query: Named[str | None] = Column(Text)
+
+
+repositories = Table("repositories", metadata, _Repositories)
+registrations = Table("registrations", metadata, _Registrations)
+package_versions = Table("package_versions", metadata, _PackageVersions)
+files = Table("files", metadata, _Files)
+tags = Table("tags", metadata, _Tags)
+lock_waits = Table("lock_waits", metadata, _LockWaits)
