@@ -14,6 +14,7 @@ declare
     v_request    pkgdb.request;
     v_repository pkgdb.repository;
     v_wanted     pkgdb.repository;
+    v_keys       text[];
     v_result     pkgdb.repository_ref;
 begin
     v_request := pkgdb.begin_request(
@@ -46,30 +47,16 @@ begin
                keep_versions = v_wanted.keep_versions, name_scope = v_wanted.name_scope
          where r.namespace = p_namespace and r.repository_id = v_repository.repository_id;
 
-        -- Look-alikes from before the guard stay; the oldest of each group holds the key against
-        -- newcomers.
-        if v_wanted.lookalike_guard and not v_repository.lookalike_guard then
-            update pkgdb.registration r
-               set lookalike_key = first.lookalike_key
-              from (select distinct on (c.scope_id, c.ecosystem, pkgdb.lookalike(c.normalized_name))
-                           c.registration_id, c.scope_id, c.ecosystem,
-                           pkgdb.lookalike(c.normalized_name) as lookalike_key
-                      from pkgdb.registration c
-                     where c.namespace = p_namespace
-                       and c.repository_id = v_repository.repository_id
-                     order by c.scope_id, c.ecosystem, pkgdb.lookalike(c.normalized_name),
-                              c.registration_id) first
-             where r.namespace = p_namespace and r.registration_id = first.registration_id
-               and not exists (
-                    select from pkgdb.registration other
-                     where other.namespace = p_namespace and other.scope_id = first.scope_id
-                       and other.ecosystem = first.ecosystem
-                       and other.lookalike_key = first.lookalike_key);
-        elsif v_repository.lookalike_guard and not v_wanted.lookalike_guard then
+        if v_wanted.lookalike_guard <> v_repository.lookalike_guard then
+            v_keys := array(
+                select distinct pkgdb.lookalike(r.normalized_name)
+                  from pkgdb.registration r
+                 where r.namespace = p_namespace and r.repository_id = v_repository.repository_id);
             update pkgdb.registration r
                set lookalike_key = null
              where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
                and r.lookalike_key is not null;
+            perform pkgdb.claim_lookalikes(p_namespace, v_keys);
         end if;
         v_result := pkgdb.touch_repository(v_wanted, 'altered', p_actor);
     end if;

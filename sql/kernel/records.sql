@@ -138,18 +138,20 @@ returns pkgdb.locked_name
 language plpgsql
 as $$
 declare
-    v_ecosystem     pkgdb.ecosystem := pkgdb.find_ecosystem(p_ecosystem);
-    v_name          text := pkgdb.rule_normalize_name(v_ecosystem.name_rule, p_name);
     v_repository_id bigint;
     v_scope_id      bigint;
+    v_name          text;
     v_locked        pkgdb.locked_name;
 begin
     loop
-        select r.repository_id, pkgdb.claim_scope_id(r, v_ecosystem)
-          into v_repository_id, v_scope_id
+        select r.repository_id, pkgdb.claim_scope_id(r, e),
+               pkgdb.rule_normalize_name(e.name_rule, p_name)
+          into v_repository_id, v_scope_id, v_name
           from pkgdb.repository r
+          join pkgdb.ecosystem e on e.ecosystem = p_ecosystem
          where r.namespace = p_namespace and r.name = p_repository and r.status = 'live';
         if not found then
+            perform pkgdb.find_ecosystem(p_ecosystem);
             perform pkgdb.no_repository(p_namespace, p_repository);
         end if;
 
@@ -157,14 +159,15 @@ begin
             pkgdb.repository_lock(p_namespace, v_repository_id),
             pkgdb.registration_lock(p_namespace, v_scope_id, p_ecosystem, v_name));
 
-        select r, v_ecosystem, v_name, g into v_locked
+        select r, e, v_name, g into v_locked
           from pkgdb.repository r
+          join pkgdb.ecosystem e on e.ecosystem = p_ecosystem
           left join pkgdb.registration g
             on g.namespace = p_namespace and g.scope_id = v_scope_id
            and g.ecosystem = p_ecosystem and g.normalized_name = v_name
          where r.namespace = p_namespace and r.repository_id = v_repository_id
            and r.name = p_repository and r.status = 'live'
-           and pkgdb.claim_scope_id(r, v_ecosystem) = v_scope_id;
+           and pkgdb.claim_scope_id(r, e) = v_scope_id;
         exit when found;
     end loop;
     return v_locked;

@@ -1,7 +1,8 @@
 -- Publishes many versions in one transaction, under one lock on the whole repository.
 --
--- What is plain (a new identity, nothing in its way) is written set by set; the rest goes, in its
--- order, through publish_version, as if each item were a call of its own.
+-- What is plain (a new identity, nothing in its way) is written set by set; the rest goes through
+-- publish_version, as if each item were a call of its own. The items of one package take effect in
+-- their order; between packages there is none.
 
 create type pkgdb.bulk_ref as (
     item            integer,
@@ -112,35 +113,47 @@ begin
      where s.suspect;
 
     return array(
-        select c.whole
-          from (select i as whole, i.*,
-                       row_number() over (
-                           partition by i.ecosystem, i.normalized_name, i.normalized_version,
-                                        i.variant
-                           order by i.item) as occurrence
-                  from unnest(p_items) i
-                 where i.message is null) c
-          join pkgdb.ecosystem e on e.ecosystem = c.ecosystem
-          left join pkgdb.registration r
-            on r.namespace = v_namespace and r.registration_id = c.registration_id
-         where c.occurrence = 1
-           and c.item <> all (coalesce(v_suspect, '{}'))
-           and (e.file_rule = 'many' or cardinality(c.files) <= 1)
-           and not pkgdb.is_protected(p_repository.protected_names, c.normalized_name)
-           and case when r.registration_id is null
-                    then not p_repository.lookalike_guard
-                         and not (e.new_names_lower and c.name <> lower(c.name collate "C"))
-                    else r.repository_id = p_repository.repository_id and r.status = 'active' end
-           and not exists (
-                select from pkgdb.package_version v
-                 where v.namespace = v_namespace and v.registration_id = c.registration_id
-                   and v.normalized_version = c.normalized_version and v.variant = c.variant
-                   and v.status in ('processing', 'available', 'quarantined'))
-           and (p_repository.reuse = 'always' or not exists (
-                select from pkgdb.tombstone t
-                 where t.namespace = v_namespace and t.registration_id = c.registration_id
-                   and t.normalized_version = c.normalized_version and t.variant = c.variant))
-         order by c.item);
+        select p.whole
+          from (select c.whole, c.item,
+                       -- From the first that is not plain, all items of a name wait.
+                       bool_and(
+                           c.occurrence = 1
+                           and c.item <> all (coalesce(v_suspect, '{}'))
+                           and (e.file_rule = 'many' or cardinality(c.files) <= 1)
+                           and not pkgdb.is_protected(
+                                p_repository.protected_names, c.normalized_name)
+                           and case when r.registration_id is null
+                                    then not p_repository.lookalike_guard
+                                         and not (e.new_names_lower
+                                                  and c.name <> lower(c.name collate "C"))
+                                    else r.repository_id = p_repository.repository_id
+                                         and r.status = 'active' end
+                           and not exists (
+                                select from pkgdb.package_version v
+                                 where v.namespace = v_namespace
+                                   and v.registration_id = c.registration_id
+                                   and v.normalized_version = c.normalized_version
+                                   and v.variant = c.variant
+                                   and v.status in ('processing', 'available', 'quarantined'))
+                           and (p_repository.reuse = 'always' or not exists (
+                                select from pkgdb.tombstone t
+                                 where t.namespace = v_namespace
+                                   and t.registration_id = c.registration_id
+                                   and t.normalized_version = c.normalized_version
+                                   and t.variant = c.variant))
+                       ) over (partition by c.ecosystem, c.normalized_name order by c.item) as plain
+                  from (select i as whole, i.*,
+                               row_number() over (
+                                   partition by i.ecosystem, i.normalized_name,
+                                                i.normalized_version, i.variant
+                                   order by i.item) as occurrence
+                          from unnest(p_items) i
+                         where i.message is null) c
+                  join pkgdb.ecosystem e on e.ecosystem = c.ecosystem
+                  left join pkgdb.registration r
+                    on r.namespace = v_namespace and r.registration_id = c.registration_id) p
+         where p.plain
+         order by p.item);
 end;
 $$;
 

@@ -1,5 +1,6 @@
--- From the name of a scheme to its functions. These are inlined into the generated columns of
--- package_version and into every query; read at creation, so that no search_path changes them.
+-- From the name of a scheme to its functions. Not inlined (language sql would be): the planner
+-- evaluates every branch whose arguments it knows, and the wrong scheme's branch raises. It also
+-- keeps the generated columns from being planned anew by each statement that writes a version.
 
 create function pkgdb.unknown_scheme(p_scheme text)
 returns text
@@ -17,45 +18,60 @@ comment on function pkgdb.unknown_scheme is 'Raises RG400.';
 
 create function pkgdb.scheme_version_key(p_scheme text, p_version text)
 returns bytea
-language sql
+language plpgsql
 immutable parallel safe
-return case p_scheme collate "C"
-    when 'semver53' then pkgdb.semver_key(p_version, '9007199254740991')
-    when 'semver64' then pkgdb.semver_key(p_version, '18446744073709551615')
-    when 'pep440' then pkgdb.pep440_key(p_version)
-    when 'debian' then pkgdb.debian_key(p_version)
-    when 'natural' then pkgdb.natural_key(p_version)
-    else pkgdb.unknown_scheme(p_scheme)::bytea
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return case p_scheme collate "C"
+        when 'semver53' then pkgdb.semver_key(p_version, '9007199254740991')
+        when 'semver64' then pkgdb.semver_key(p_version, '18446744073709551615')
+        when 'pep440' then pkgdb.pep440_key(p_version)
+        when 'debian' then pkgdb.debian_key(p_version)
+        when 'natural' then pkgdb.natural_key(p_version)
+        else pkgdb.unknown_scheme(p_scheme)::bytea
+    end;
 end;
+$$;
 comment on function pkgdb.scheme_version_key is
     'Order key of a version: bytes compare as the ecosystem''s own tool compares versions.';
 
 create function pkgdb.scheme_normalize_version(p_scheme text, p_version text)
 returns text
-language sql
+language plpgsql
 immutable parallel safe
-return case p_scheme collate "C"
-    when 'semver53' then pkgdb.semver_normalize(p_version, '9007199254740991')
-    when 'semver64' then pkgdb.semver_normalize(p_version, '18446744073709551615')
-    when 'pep440' then pkgdb.pep440_normalize(p_version)
-    when 'debian' then pkgdb.debian_normalize(p_version)
-    when 'natural' then pkgdb.natural_normalize(p_version)
-    else pkgdb.unknown_scheme(p_scheme)
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return case p_scheme collate "C"
+        when 'semver53' then pkgdb.semver_normalize(p_version, '9007199254740991')
+        when 'semver64' then pkgdb.semver_normalize(p_version, '18446744073709551615')
+        when 'pep440' then pkgdb.pep440_normalize(p_version)
+        when 'debian' then pkgdb.debian_normalize(p_version)
+        when 'natural' then pkgdb.natural_normalize(p_version)
+        else pkgdb.unknown_scheme(p_scheme)
+    end;
 end;
+$$;
 comment on function pkgdb.scheme_normalize_version is
     'Identity of a version: equal exactly where the ecosystem holds two spellings for one version.';
 
 create function pkgdb.scheme_is_prerelease(p_scheme text, p_version text)
 returns boolean
-language sql
+language plpgsql
 immutable parallel safe
-return case p_scheme collate "C"
-    when 'semver53' then pkgdb.semver_is_prerelease(p_version, '9007199254740991')
-    when 'semver64' then pkgdb.semver_is_prerelease(p_version, '18446744073709551615')
-    when 'pep440' then pkgdb.pep440_is_prerelease(p_version)
-    when 'debian' then pkgdb.debian_is_prerelease(p_version)
-    when 'natural' then pkgdb.natural_is_prerelease(p_version)
-    else pkgdb.unknown_scheme(p_scheme)::boolean
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return case p_scheme collate "C"
+        when 'semver53' then pkgdb.semver_is_prerelease(p_version, '9007199254740991')
+        when 'semver64' then pkgdb.semver_is_prerelease(p_version, '18446744073709551615')
+        when 'pep440' then pkgdb.pep440_is_prerelease(p_version)
+        when 'debian' then pkgdb.debian_is_prerelease(p_version)
+        when 'natural' then pkgdb.natural_is_prerelease(p_version)
+        else pkgdb.unknown_scheme(p_scheme)::boolean
+    end;
 end;
+$$;
 comment on function pkgdb.scheme_is_prerelease is
     'True where a version is a prerelease, which latest_stable leaves out.';

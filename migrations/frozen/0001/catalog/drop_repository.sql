@@ -13,6 +13,7 @@ as $$
 declare
     v_request    pkgdb.request;
     v_repository pkgdb.repository;
+    v_keys       text[];
     v_now        timestamptz;
     v_result     pkgdb.repository_ref;
 begin
@@ -44,6 +45,11 @@ begin
      where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
        and t.namespace = p_namespace and t.registration_id = r.registration_id;
     -- The names go back to where others can claim them.
+    v_keys := array(
+        select r.lookalike_key
+          from pkgdb.registration r
+         where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
+           and r.scope_id = 0 and r.lookalike_key is not null);
     update pkgdb.registration r
        set scope_id = r.repository_id, lookalike_key = null, latest_version_id = null,
            latest_stable_version_id = null, version_count = 0, file_count = 0, byte_count = 0,
@@ -65,6 +71,9 @@ begin
     update pkgdb.repository r
        set status = 'dropped', dropped_at = v_now
      where r.namespace = p_namespace and r.repository_id = v_repository.repository_id;
+    if v_keys <> '{}' then
+        perform pkgdb.claim_lookalikes(p_namespace, v_keys);
+    end if;
 
     v_result := pkgdb.touch_repository(v_repository, 'dropped', p_actor);
     perform pkgdb.end_request(v_request, to_jsonb(v_result));

@@ -111,3 +111,38 @@ language sql
 immutable parallel safe
 return pg_catalog.translate(
     pg_catalog.lower(p_normalized_name collate "C"), 'ilo-_.', '110');
+
+-- Gives look-alike keys that nobody holds to the oldest name, of a repository with the guard, that
+-- has them. Look-alikes from before the guard stay: one of them holds the key against newcomers.
+create function pkgdb.claim_lookalikes(p_namespace text, p_keys text[])
+returns void
+language plpgsql
+as $$
+declare
+    v_registration_id bigint;
+begin
+    for v_registration_id in
+        select distinct on (g.scope_id, g.ecosystem, pkgdb.lookalike(g.normalized_name))
+               g.registration_id
+          from pkgdb.registration g
+          join pkgdb.repository r
+            on r.namespace = p_namespace and r.repository_id = g.repository_id
+           and r.status = 'live' and r.lookalike_guard
+         where g.namespace = p_namespace and pkgdb.lookalike(g.normalized_name) = any (p_keys)
+           and not exists (
+                select from pkgdb.registration holder
+                 where holder.namespace = p_namespace and holder.scope_id = g.scope_id
+                   and holder.ecosystem = g.ecosystem
+                   and holder.lookalike_key = pkgdb.lookalike(g.normalized_name))
+         order by g.scope_id, g.ecosystem, pkgdb.lookalike(g.normalized_name), g.registration_id
+    loop
+        begin
+            update pkgdb.registration g
+               set lookalike_key = pkgdb.lookalike(g.normalized_name)
+             where g.namespace = p_namespace and g.registration_id = v_registration_id;
+        exception when unique_violation then
+            null;  -- another repository that shares the scope was first: somebody holds it
+        end;
+    end loop;
+end;
+$$;

@@ -36,6 +36,9 @@ begin
         v_result := pkgdb.touch(v_registration, null, 'released', p_actor);
         delete from pkgdb.registration r
          where r.namespace = p_namespace and r.registration_id = v_registration.registration_id;
+        if v_registration.lookalike_key is not null then
+            perform pkgdb.claim_lookalikes(p_namespace, array[v_registration.lookalike_key::text]);
+        end if;
     end if;
     perform pkgdb.end_request(v_request, to_jsonb(v_result));
     return v_result;

@@ -8,6 +8,13 @@ with held as (
        and l.database = (
             select d.oid from pg_catalog.pg_database d
              where d.datname = pg_catalog.current_database())
+), prepared as (
+    -- By the lock that a prepared transaction holds on its own id: its virtual id is that of the
+    -- session that prepared it, or none after a restart.
+    select x.virtualtransaction, p.gid, p.owner
+      from pg_catalog.pg_prepared_xacts p
+      join pg_catalog.pg_locks x
+        on x.locktype = 'transactionid' and x.pid is null and x.transactionid = p.transaction
 ), named as (
     select (k.lock).key, 'repository' as lock_kind, r.namespace, r.name as repository,
            null::text as ecosystem, null::text as name
@@ -30,9 +37,7 @@ select h.pid, p.gid, coalesce(a.usename, p.owner)::text as usename,
   from held h
   left join named n on n.key = h.key
   left join pg_catalog.pg_stat_activity a on a.pid = h.pid
-  left join pg_catalog.pg_prepared_xacts p
-    on h.pid is null
-   and h.virtualtransaction = '-1/' || p.transaction::text;
+  left join prepared p on h.pid is null and p.virtualtransaction = h.virtualtransaction;
 comment on view pkgdb.lock_waits is
     'Advisory locks held or waited for in this database, with the repository or package they '
     'stand for (null for a name that is just being claimed, or a lock of someone else). pid is '

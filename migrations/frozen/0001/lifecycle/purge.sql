@@ -106,37 +106,42 @@ begin
        and v.version_id = g.version_id;
     get diagnostics v_report.versions = row_count;
 
-    -- Files deleted from versions that live on.
+    -- Files deleted from versions that live on. Materialised, here and below: a locking LIMIT on
+    -- the inner side of a join would be run again for each outer row, and lock others each time.
+    with g as materialized (
+        select d.registration_id, d.version_id, d.file_id
+          from pkgdb.file d
+          join pkgdb.registration r
+            on r.namespace = p_namespace and r.registration_id = d.registration_id
+         where d.namespace = p_namespace and d.status in ('failed', 'pending_destruction')
+           and d.removed_at <= v_before
+           and (v_repository_id is null or r.repository_id = v_repository_id)
+           and not pkgdb.is_pinned(
+                p_namespace, r.repository_id, d.added_epoch, d.removed_epoch)
+           and exists (
+                select from pkgdb.package_version v
+                 where v.namespace = p_namespace and v.registration_id = d.registration_id
+                   and v.version_id = d.version_id
+                   and v.status in ('processing', 'available', 'quarantined'))
+         order by d.removed_at, d.file_id
+         limit p_limit
+           for update of d skip locked)
     delete from pkgdb.file f
-     using (select d.registration_id, d.version_id, d.file_id
-              from pkgdb.file d
-              join pkgdb.registration r
-                on r.namespace = p_namespace and r.registration_id = d.registration_id
-             where d.namespace = p_namespace and d.status in ('failed', 'pending_destruction')
-               and d.removed_at <= v_before
-               and (v_repository_id is null or r.repository_id = v_repository_id)
-               and not pkgdb.is_pinned(
-                    p_namespace, r.repository_id, d.added_epoch, d.removed_epoch)
-               and exists (
-                    select from pkgdb.package_version v
-                     where v.namespace = p_namespace and v.registration_id = d.registration_id
-                       and v.version_id = d.version_id
-                       and v.status in ('processing', 'available', 'quarantined'))
-             order by d.removed_at, d.file_id
-             limit p_limit
-               for update of d skip locked) g
+     using g
      where f.namespace = p_namespace and f.registration_id = g.registration_id
        and f.version_id = g.version_id and f.file_id = g.file_id;
     get diagnostics v_files = row_count;
     v_report.files := v_report.files + v_files;
 
+    with g as materialized (
+        select e.actor, e.request_key
+          from pkgdb.request e
+         where e.namespace = p_namespace and e.expires_at <= v_now
+         order by e.expires_at
+         limit p_limit
+           for update skip locked)
     delete from pkgdb.request q
-     using (select e.actor, e.request_key
-              from pkgdb.request e
-             where e.namespace = p_namespace and e.expires_at <= v_now
-             order by e.expires_at
-             limit p_limit
-               for update skip locked) g
+     using g
      where q.namespace = p_namespace and q.actor = g.actor and q.request_key = g.request_key;
     get diagnostics v_report.requests = row_count;
 
@@ -178,19 +183,21 @@ begin
     delete from pkgdb.registration r
      where r.namespace = p_namespace and r.registration_id = any (v_registrations);
 
+    with g as materialized (
+        select d.repository_id
+          from pkgdb.repository d
+         where d.namespace = p_namespace and d.status = 'dropped' and d.dropped_at <= p_before
+           and not exists (
+                select from pkgdb.registration r
+                 where r.namespace = p_namespace and r.repository_id = d.repository_id)
+           and not exists (
+                select from pkgdb.snapshot s
+                 where s.namespace = p_namespace and s.repository_id = d.repository_id)
+         order by d.repository_id
+         limit p_limit
+           for update skip locked)
     delete from pkgdb.repository r
-     using (select d.repository_id
-              from pkgdb.repository d
-             where d.namespace = p_namespace and d.status = 'dropped' and d.dropped_at <= p_before
-               and not exists (
-                    select from pkgdb.registration r
-                     where r.namespace = p_namespace and r.repository_id = d.repository_id)
-               and not exists (
-                    select from pkgdb.snapshot s
-                     where s.namespace = p_namespace and s.repository_id = d.repository_id)
-             order by d.repository_id
-             limit p_limit
-               for update skip locked) g
+     using g
      where r.namespace = p_namespace and r.repository_id = g.repository_id;
     get diagnostics v_repositories = row_count;
     return v_repositories;

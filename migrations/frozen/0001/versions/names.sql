@@ -103,15 +103,20 @@ comment on function pkgdb.unknown_name_rule is 'Raises RG400.';
 
 create function pkgdb.rule_normalize_name(p_rule text, p_name text)
 returns text
-language sql
+language plpgsql
 immutable parallel safe
-return case p_rule collate "C"
-    when 'pep503' then pkgdb.pep503_name(p_name)
-    when 'npm' then pkgdb.npm_name(p_name)
-    when 'cargo' then pkgdb.cargo_name(p_name)
-    when 'deb' then pkgdb.deb_name(p_name)
-    when 'generic' then pkgdb.generic_name(p_name)
-    else pkgdb.unknown_name_rule(p_rule)
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return case p_rule collate "C"
+        when 'pep503' then pkgdb.pep503_name(p_name)
+        when 'npm' then pkgdb.npm_name(p_name)
+        when 'cargo' then pkgdb.cargo_name(p_name)
+        when 'deb' then pkgdb.deb_name(p_name)
+        when 'generic' then pkgdb.generic_name(p_name)
+        else pkgdb.unknown_name_rule(p_rule)
+    end;
 end;
+$$;
 comment on function pkgdb.rule_normalize_name is
     'Identity of a name under a rule: equal exactly where two spellings are one package.';

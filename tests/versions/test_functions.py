@@ -1,0 +1,139 @@
+"""The public functions, and where the functions below them run: any search_path, any collation."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+FUNCTIONS = ["version_key", "normalize_version", "is_prerelease", "normalize_name"]
+
+
+def test_reference_rows_name_rules_that_exist(db: psycopg.Connection) -> None:
+    ecosystems = dict(
+        db.execute("select ecosystem, (name_rule, scheme)::text from pkgdb.ecosystem").fetchall()
+    )
+    assert set(ecosystems) == {"npm", "cargo", "pypi", "deb", "generic"}
+    for ecosystem in ecosystems:
+        version, name = db.execute(
+            "select pkgdb.normalize_version(%(e)s, '1.0.0'), pkgdb.normalize_name(%(e)s, 'abc')",
+            {"e": ecosystem},
+        ).fetchone() or (None, None)
+        assert (version, name) == ("1" if ecosystem == "pypi" else "1.0.0", "abc")
+
+
+def test_longest_names_and_versions_are_the_stated_ones(db: psycopg.Connection) -> None:
+    for ecosystem, name_max, version_max in db.execute(
+        "select ecosystem, name_max, version_max from pkgdb.ecosystem"
+    ).fetchall():
+        prefix = "" if ecosystem in ("pypi", "deb", "generic") else "1.0.0-"
+        filler = "1.0" * 99 if not prefix else "a" * 300
+        for length, accepted in [(0, True), (1, False)]:
+            name = "a" * (name_max + length)
+            version = (prefix + filler)[: version_max + length]
+            assert answers(db, "normalize_name", ecosystem, name) == accepted
+            assert answers(db, "normalize_version", ecosystem, version) == accepted
+            assert answers(db, "version_key", ecosystem, version) == accepted
+
+
+def answers(db: psycopg.Connection, function: str, ecosystem: str | None, text: str | None) -> bool:
+    """Whether a function gives a result, else its error, which must be RG400."""
+    query = f"select * from pkgdb.{function}(%s::text, %s::text)"
+    try:
+        return db.execute(query, [ecosystem, text]).fetchone() is not None
+    except psycopg.Error as error:
+        if error.sqlstate == "RG400":
+            return False
+        raise
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_strange_arguments(db: psycopg.Connection, function: str) -> None:
+    assert answers(db, function, "npm", "1.0.0")
+    for ecosystem, text in [("npm", None), (None, "1.0.0"), ("NPM", "1.0.0"), ("", ""), ("x", "1")]:
+        assert not answers(db, function, ecosystem, text)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_readers_may_call(connect: Callable[..., psycopg.Connection], function: str) -> None:
+    owner = connect()
+    owner.execute("set role pkgdb_reader")
+    assert answers(owner, function, "npm", "1.0.0")
+    owner.execute("reset role")
+    public = owner.execute(
+        "select has_function_privilege('public', f.oid, 'execute') from pg_proc f"
+        " where f.pronamespace = 'pkgdb'::regnamespace and f.proname = %s",
+        [function],
+    ).fetchall()
+    assert public == [(False,)]
+
+
+def test_sorting_as_an_ecosystem_does(db: psycopg.Connection) -> None:
+    query = "select v from unnest(%s::text[]) v order by pkgdb.version_key(%s, v)"
+    for ecosystem, ascending in [
+        ("npm", ["1.0.0-B", "1.0.0-alpha", "1.0.0", "1.10.0"]),
+        ("pypi", ["1.0.dev1", "1.0a1", "1.0", "1.0.post1", "1.10"]),
+        ("deb", ["1.0~rc1", "1.0", "1.0+b1", "1:0.1"]),
+    ]:
+        rows = db.execute(query, [list(reversed(ascending)), ecosystem]).fetchall()
+        assert [v for (v,) in rows] == ascending
+
+
+EVERYTHING = """
+select array(
+    select (s.scheme, v, pkgdb.scheme_version_key(s.scheme, v),
+            pkgdb.scheme_normalize_version(s.scheme, v),
+            pkgdb.scheme_is_prerelease(s.scheme, v),
+            pkgdb.rule_normalize_name('pep503', 'A.b'))::text
+      from (values ('semver53', '1.20.3-beta.11.x+y'), ('semver64', '18446744073709551615.0.0'),
+                   ('pep440', ' V1!01.2.0-Alpha_3-4.dev5+Ubuntu.01 '), ('pep440', '1.0rc1'),
+                   ('debian', '1:2.0+dfsg~rc1-3+b1'), ('natural', 'v1.0.0-rc.1'),
+                   ('natural', '2024-10-01b')) s (scheme, v))
+"""
+
+# Stand-ins for what the functions use; each would change the result.
+HOSTILE = """
+create schema evil;
+create function evil.equal(text, text) returns boolean language sql immutable as 'select false';
+create function evil.join(text, text) returns text language sql immutable as $$select 'evil'$$;
+create function evil.match(text, text) returns boolean language sql immutable as 'select true';
+create function evil.plus(integer, integer) returns integer language sql immutable as 'select 7';
+create operator evil.= (leftarg = text, rightarg = text, function = evil.equal);
+create operator evil.<> (leftarg = text, rightarg = text, function = evil.equal);
+create operator evil.|| (leftarg = text, rightarg = text, function = evil.join);
+create operator evil.~ (leftarg = text, rightarg = text, function = evil.match);
+create operator evil.!~ (leftarg = text, rightarg = text, function = evil.match);
+create operator evil.+ (leftarg = integer, rightarg = integer, function = evil.plus);
+create function evil.ltrim(text, text) returns text language sql immutable as $$select 'evil'$$;
+create function evil.length(text) returns integer language sql immutable as 'select 7';
+create function evil.octet_length(text) returns integer language sql immutable as 'select 7';
+create function evil.lower(text) returns text language sql immutable as $$select 'evil'$$;
+create function evil.split_part(text, text, integer) returns text
+    language sql immutable as $$select 'evil'$$;
+"""
+
+
+def test_a_hostile_search_path_changes_nothing(db: psycopg.Connection) -> None:
+    expected = db.execute(EVERYTHING).fetchone()
+    db.execute(HOSTILE)
+    db.execute("set search_path = evil, pg_catalog")
+    assert db.execute("select length('a'), 'a' = 'a'").fetchone() == (7, False)
+    assert db.execute(EVERYTHING).fetchone() == expected
+    # Nor in a session that has never had another path.
+    with psycopg.connect(db.info.dsn, options="-c search_path=evil,pg_catalog") as session:
+        assert session.execute(EVERYTHING).fetchone() == expected
+
+
+def test_a_collation_changes_nothing(db: psycopg.Connection) -> None:
+    """Not even one that has "a" equal to "A" and forbids patterns."""
+    try:
+        db.execute(
+            "create collation blind"
+            " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+        )
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server is built without ICU")
+    expected = db.execute(EVERYTHING).fetchone()
+    blind = EVERYTHING.replace("(s.scheme, v)", "(s.scheme collate blind, v collate blind)")
+    blind = blind.replace("'A.b'", "'A.b' collate blind")
+    assert blind.count("collate blind") == 7
+    assert db.execute(blind).fetchone() == expected
