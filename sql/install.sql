@@ -75,6 +75,7 @@ begin;
 \ir lookup/views.sql
 
 -- Checking.
+\ir integrity/protections.sql
 \ir integrity/check_integrity.sql
 \ir integrity/repair_latest.sql
 \ir integrity/lock_waits.sql

@@ -6,7 +6,6 @@
 Frozen folders of a release never change. Until 1.0 there is one, and it is squashed: overwritten.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -40,12 +39,14 @@ def main() -> int:
         for name in names:
             print(f"sql/{name} differs from {frozen.relative_to(ROOT)}/{name}: run `make freeze`")
         return 1 if names else 0
-    shutil.rmtree(frozen)
-    frozen.mkdir()
-    for name, text in contents(SQL).items():
+    current = contents(SQL)
+    for name in names:
         target = frozen / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text)
+        if name in current:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(current[name])
+        else:
+            target.unlink()
     print(f"{frozen.relative_to(ROOT)}: {len(names)} files changed")
     return 0
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 import psycopg
+from alembic.util import CommandError
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier, Placeholder
 
@@ -77,7 +78,7 @@ def told() -> Iterator[None]:
         raise Failure(_line(translate(error))) from error
     except PkgdbError as error:
         raise Failure(_line(error)) from error
-    except (ServerError, OSError) as error:
+    except (ServerError, CommandError, OSError) as error:
         raise Failure(str(error)) from error
 
 

@@ -223,7 +223,7 @@ def create_repository(
         "select from pkgdb.repositories where namespace = %s and repository = %s",
         [namespace, repository],
     )
-    if not known.fetchone():
+    if known.fetchone() is None:
         call(
             connection,
             "create_repository",

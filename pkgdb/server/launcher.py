@@ -144,6 +144,11 @@ class Server:
 
     def _claim_base(self) -> None:
         """Make the base folder ours, and refuse one that holds something else."""
+        # initdb gives its own path to a shell, between double quotes.
+        if any(character in str(self.base) for character in '"$`\\\n'):
+            raise ServerError(
+                f"PostgreSQL cannot work in {str(self.base)!r}: name a plainer folder"
+            )
         self.base.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = self.base / "pkgdb.lock"
         if not lock.exists() and any(self.base.iterdir()) and not lock.exists():
@@ -243,11 +248,10 @@ class Server:
         if not self.data.exists():
             self._initdb(bindir)
         self._remove_sockets()
-        folder = str(self._socket_folder()).replace('"', '""')
         settings = {
             "listen_addresses": "",
             "port": str(_PORT),
-            "unix_socket_directories": f'"{folder}"',
+            "unix_socket_directories": f'"{self._socket_folder()}"',
             **({} if self.durable else FAST),
             **self.settings,
         }

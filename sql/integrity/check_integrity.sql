@@ -164,7 +164,8 @@ begin
                  then format('normalised name %L is stale', r.normalized_name) end),
            (case when r.scheme <> e.scheme
                  then format('scheme is %s, the ecosystem''s is %s', r.scheme, e.scheme) end),
-           (case when o.status = 'live' and r.scope_id <> pkgdb.claim_scope_id(o, e)
+           (case when r.scope_id <> case o.status when 'live' then pkgdb.claim_scope_id(o, e)
+                                    else o.repository_id end
                  then 'the name is claimed in another scope than the policy says' end),
            (case when o.status = 'live' and o.lookalike_guard
                       and r.lookalike_key <> pkgdb.lookalike(r.normalized_name)
@@ -283,6 +284,20 @@ begin
             select from pkgdb.repository o
              where o.namespace = r.namespace and o.repository_id = r.repository_id)
         union all
+        select r.namespace, 'repository',
+               jsonb_build_object('namespace', r.namespace, 'repository_id', r.repository_id),
+               'no such namespace'
+          from pkgdb.repository r
+         where not exists (select from pkgdb.namespace n where n.namespace = r.namespace)
+        union all
+        select s.namespace, 'snapshot',
+               jsonb_build_object('namespace', s.namespace, 'snapshot_id', s.snapshot_id),
+               'no such repository'
+          from pkgdb.snapshot s
+         where not exists (
+            select from pkgdb.repository o
+             where o.namespace = s.namespace and o.repository_id = s.repository_id)
+        union all
         select f.namespace, 'file',
                jsonb_build_object('namespace', f.namespace, 'registration_id', f.registration_id,
                                   'version_id', f.version_id, 'file_id', f.file_id),
@@ -338,15 +353,32 @@ begin
     return query
     select 'feed', 'registration',
            jsonb_build_object('namespace', r.namespace, 'registration_id', r.registration_id),
-           format('revision %s, its last event has %s', r.revision, e.revision)
+           format('revision %s, but %s events up to revision %s', r.revision,
+                  coalesce(e.events, 0), coalesce(e.revision, 0))
       from pkgdb.registration r
-      join pkgdb.repository d on d.namespace = r.namespace and d.repository_id = r.repository_id
-      cross join lateral (
-           select max(o.revision) as revision
+      left join (
+           select o.namespace, o.registration_id, count(*) as events, max(o.revision) as revision
              from pkgdb.outbox o
-            where o.namespace = r.namespace and o.registration_id = r.registration_id) e
-     where (p_namespace is null or r.namespace = p_namespace) and d.status = 'live'
-       and r.revision is distinct from e.revision;
+            where o.registration_id is not null
+            group by o.namespace, o.registration_id) e
+        on e.namespace = r.namespace and e.registration_id = r.registration_id
+     where (p_namespace is null or r.namespace = p_namespace)
+       and (r.revision is distinct from e.revision or r.revision is distinct from e.events);
+
+    return query
+    select 'feed', 'repository',
+           jsonb_build_object('namespace', r.namespace, 'repository_id', r.repository_id),
+           format('revision %s, but %s events up to revision %s', r.revision,
+                  coalesce(e.events, 0), coalesce(e.revision, 0))
+      from pkgdb.repository r
+      left join (
+           select o.namespace, o.repository_id, count(*) as events, max(o.revision) as revision
+             from pkgdb.outbox o
+            where o.registration_id is null
+            group by o.namespace, o.repository_id) e
+        on e.namespace = r.namespace and e.repository_id = r.repository_id
+     where (p_namespace is null or r.namespace = p_namespace)
+       and (r.revision is distinct from e.revision or r.revision is distinct from e.events);
 
     -- The protections themselves are there and trusted.
     return query
@@ -365,14 +397,12 @@ begin
      where c.connamespace = 'pkgdb'::regnamespace and not c.convalidated;
 
     return query
-    select 'protections', 'pg_class', jsonb_build_object('index', p.name), 'index is missing'
-      from unnest(array[
-               'repository_name_key', 'registration_name_key', 'registration_lookalike_key',
-               'package_version_live_key', 'file_live_key']) p (name)
+    select 'protections', p.kind, jsonb_build_object('table', p.relation, 'name', p.name),
+           'is missing'
+      from pkgdb.protection p
      where not exists (
-        select from pg_class c
-          join pg_index i on i.indexrelid = c.oid and i.indisunique
-         where c.relnamespace = 'pkgdb'::regnamespace and c.relname = p.name);
+        select from pkgdb.protections() c
+         where c.relation = p.relation and c.name = p.name and c.kind = p.kind);
 end;
 $$;
 comment on function pkgdb.check_integrity is

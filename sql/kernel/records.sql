@@ -292,7 +292,7 @@ $$;
 
 -- Moves the latest pointers to the maximum of what is available and listed: one probe of a partial
 -- index each, at any number of versions. Adds to the counters, counts the revision, writes the
--- event. The one way in which a change of a registration ends.
+-- event. Every change of one registration ends here; publish_many does the same for many.
 create function pkgdb.touch(
     p_registration pkgdb.registration, p_version pkgdb.package_version, p_event text, p_actor text,
     p_versions integer default 0, p_files integer default 0, p_bytes bigint default 0

@@ -24,11 +24,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     return case p_scheme collate "C"
-        when 'semver53' then pkgdb.semver_key(p_version, '9007199254740991')
-        when 'semver64' then pkgdb.semver_key(p_version, '18446744073709551615')
-        when 'pep440' then pkgdb.pep440_key(p_version)
-        when 'debian' then pkgdb.debian_key(p_version)
-        when 'natural' then pkgdb.natural_key(p_version)
+        when 'semver53' then pkgdb.semver_key(p_version collate "C", '9007199254740991')
+        when 'semver64' then pkgdb.semver_key(p_version collate "C", '18446744073709551615')
+        when 'pep440' then pkgdb.pep440_key(p_version collate "C")
+        when 'debian' then pkgdb.debian_key(p_version collate "C")
+        when 'natural' then pkgdb.natural_key(p_version collate "C")
         else pkgdb.unknown_scheme(p_scheme)::bytea
     end;
 end;
@@ -44,11 +44,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     return case p_scheme collate "C"
-        when 'semver53' then pkgdb.semver_normalize(p_version, '9007199254740991')
-        when 'semver64' then pkgdb.semver_normalize(p_version, '18446744073709551615')
-        when 'pep440' then pkgdb.pep440_normalize(p_version)
-        when 'debian' then pkgdb.debian_normalize(p_version)
-        when 'natural' then pkgdb.natural_normalize(p_version)
+        when 'semver53' then pkgdb.semver_normalize(p_version collate "C", '9007199254740991')
+        when 'semver64' then pkgdb.semver_normalize(p_version collate "C", '18446744073709551615')
+        when 'pep440' then pkgdb.pep440_normalize(p_version collate "C")
+        when 'debian' then pkgdb.debian_normalize(p_version collate "C")
+        when 'natural' then pkgdb.natural_normalize(p_version collate "C")
         else pkgdb.unknown_scheme(p_scheme)
     end;
 end;
@@ -64,11 +64,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     return case p_scheme collate "C"
-        when 'semver53' then pkgdb.semver_is_prerelease(p_version, '9007199254740991')
-        when 'semver64' then pkgdb.semver_is_prerelease(p_version, '18446744073709551615')
-        when 'pep440' then pkgdb.pep440_is_prerelease(p_version)
-        when 'debian' then pkgdb.debian_is_prerelease(p_version)
-        when 'natural' then pkgdb.natural_is_prerelease(p_version)
+        when 'semver53' then pkgdb.semver_is_prerelease(p_version collate "C", '9007199254740991')
+        when 'semver64'
+            then pkgdb.semver_is_prerelease(p_version collate "C", '18446744073709551615')
+        when 'pep440' then pkgdb.pep440_is_prerelease(p_version collate "C")
+        when 'debian' then pkgdb.debian_is_prerelease(p_version collate "C")
+        when 'natural' then pkgdb.natural_is_prerelease(p_version collate "C")
         else pkgdb.unknown_scheme(p_scheme)::boolean
     end;
 end;

@@ -23,13 +23,9 @@ begin
     v_locked := pkgdb.lock_name(p_namespace, p_repository, p_ecosystem, p_name);
     v_registration := v_locked.registration;
 
-    if v_registration.repository_id is distinct from (v_locked.repository).repository_id then
-        raise exception using
-            errcode = 'RG404',
-            message = format('no %s name %s in repository %s', p_ecosystem, pkgdb.quoted(p_name),
-                             pkgdb.quoted(p_repository));
-    end if;
-    if v_registration.status <> 'reserved' then
+    if v_registration.repository_id is distinct from (v_locked.repository).repository_id
+        or v_registration.status <> 'reserved'
+    then
         v_result := pkgdb.unchanged(v_registration, null);
     else
         -- A reserved name never had versions: nothing refers to its row.
@@ -45,6 +41,7 @@ begin
 end;
 $$;
 comment on function pkgdb.release_name is
-    'Frees a reserved name for anyone. Outcome released, or unchanged where the name is in use. '
-    'Errors: RG400 malformed argument, RG404 no such repository or name, RG405 isolation level.';
+    'Frees a reserved name for anyone. Outcome released, or unchanged where this repository does '
+    'not reserve it. Errors: RG400 malformed argument, RG404 no such repository, RG405 isolation '
+    'level.';
 grant execute on function pkgdb.release_name to pkgdb_operator;

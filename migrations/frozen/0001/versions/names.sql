@@ -109,11 +109,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     return case p_rule collate "C"
-        when 'pep503' then pkgdb.pep503_name(p_name)
-        when 'npm' then pkgdb.npm_name(p_name)
-        when 'cargo' then pkgdb.cargo_name(p_name)
-        when 'deb' then pkgdb.deb_name(p_name)
-        when 'generic' then pkgdb.generic_name(p_name)
+        when 'pep503' then pkgdb.pep503_name(p_name collate "C")
+        when 'npm' then pkgdb.npm_name(p_name collate "C")
+        when 'cargo' then pkgdb.cargo_name(p_name collate "C")
+        when 'deb' then pkgdb.deb_name(p_name collate "C")
+        when 'generic' then pkgdb.generic_name(p_name collate "C")
         else pkgdb.unknown_name_rule(p_rule)
     end;
 end;

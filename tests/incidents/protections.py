@@ -1,0 +1,166 @@
+"""Protections by name, and how to take each away in a database made for it.
+
+A test that holds proves little unless it fails where its protection is missing. Each entry puts the
+database into the state in which a registry was when the incident happened.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Another body for a function: what matches `pattern` becomes `replacement`."""
+
+    function: str
+    pattern: str
+    replacement: str = ""
+
+
+def all_locks_but(condition: str) -> str:
+    """Locks of which the condition on their key k is not true are not taken."""
+    return f"""
+        alter function pkgdb.lock_keys rename to lock_all_keys;
+        create function pkgdb.lock_keys(variadic p_keys pkgdb.lock_key[])
+        returns void language plpgsql as $$
+        begin
+            perform pkgdb.lock_all_keys(
+                variadic array(select k from unnest(p_keys) k where {condition}));
+        end $$;
+    """
+
+
+LIVE_COLUMNS = "(namespace, registration_id, normalized_version, variant)"
+
+REMOVALS: dict[str, tuple[str | Edit, ...]] = {
+    # Locks.
+    "locks": (all_locks_but("false"),),
+    "request lock": (all_locks_but("k.rank <> 1"),),
+    "repository lock": (all_locks_but("k.rank <> 2"),),
+    "registration lock": (all_locks_but("k.rank <> 5"),),
+    "isolation check": (Edit("lock_keys", r"in \('repeatable read', 'serializable'\)", "= ''"),),
+    "lists as lock keys": (
+        """
+        create or replace function pkgdb.request_lock(
+            p_namespace text, p_actor text, p_request_key text)
+        returns pkgdb.lock_key language sql immutable as $$
+            select (1, hashtextextended(concat_ws('-', 'request', p_namespace, p_actor,
+                                                  p_request_key), 0), true)::pkgdb.lock_key $$;
+        create or replace function pkgdb.registration_lock(
+            p_namespace text, p_scope_id bigint, p_ecosystem text, p_normalized_name text)
+        returns pkgdb.lock_key language sql immutable as $$
+            select (5, hashtextextended(concat_ws('-', 'registration', p_namespace, p_scope_id,
+                                                  p_ecosystem, p_normalized_name), 0),
+                    true)::pkgdb.lock_key $$;
+        """,
+    ),
+    # Unique indexes.
+    "live index": ("drop index pkgdb.package_version_live_key",),
+    "unique live index": (
+        "drop index pkgdb.package_version_live_key",
+        f"create index package_version_live_key on pkgdb.package_version {LIVE_COLUMNS}",
+    ),
+    "live rows only in the live index": (
+        "drop index pkgdb.package_version_live_key",
+        "create unique index package_version_live_key on pkgdb.package_version " + LIVE_COLUMNS,
+    ),
+    "live rows only in the file index": (
+        "drop index pkgdb.file_live_key",
+        "create unique index file_live_key on pkgdb.file"
+        " (namespace, registration_id, filename_scope_id, filename)",
+    ),
+    "repository index": ("drop index pkgdb.repository_name_key",),
+    "name index": ("alter table pkgdb.registration drop constraint registration_name_key",),
+    "look-alike index": ("drop index pkgdb.registration_lookalike_key",),
+    "latest indexes": (
+        "drop index pkgdb.package_version_latest_idx",
+        "drop index pkgdb.package_version_latest_stable_idx",
+    ),
+    # Constraints and checks of arguments.
+    "variant not null": ("alter table pkgdb.package_version alter column variant drop not null",),
+    "variant check": (
+        """
+        alter function pkgdb.check_text rename to check_all_text;
+        create function pkgdb.check_text(p_what text, p_text text, p_max integer)
+        returns void language plpgsql as $$
+        begin
+            if p_what <> 'variant' then
+                perform pkgdb.check_all_text(p_what, p_text, p_max);
+            end if;
+        end $$;
+        """,
+    ),
+    "added check": (
+        "alter table pkgdb.package_version drop constraint package_version_added_check",
+    ),
+    # What counts as one, and what comes first.
+    "normal form": (
+        "create or replace function pkgdb.scheme_normalize_version(p_scheme text, p_version text)"
+        " returns text language sql immutable parallel safe return p_version",
+    ),
+    "byte order": (
+        "create or replace function pkgdb.scheme_version_key(p_scheme text, p_version text)"
+        " returns bytea language sql immutable parallel safe"
+        " return convert_to(lower(p_version), 'UTF8')",
+    ),
+    "exact numbers": (
+        "create or replace function pkgdb.version_fits(p_version text) returns boolean"
+        " language sql immutable parallel safe return true",
+        # One byte for the number of digits, as set_byte() puts it in: modulo 256.
+        r"""
+        create or replace function pkgdb.number_key(p_digits text) returns text
+        language sql immutable parallel safe
+        return lpad((length(p_digits) % 256)::text, 3, '0') || p_digits
+        """,
+    ),
+    "ghosts are not found": (Edit("find_version", r"and v\.status in \([^)]*\)"),),
+    # How a change ends.
+    "latest in each change": (
+        Edit("touch", r"latest_version_id = \(.*?limit 1\),\s*latest_stable.*?limit 1\),"),
+        Edit(
+            "insert_plain_items",
+            r"latest_version_id = \(.*?limit 1\),\s*latest_stable.*?limit 1\),",
+        ),
+    ),
+    "siblings left alone": (
+        Edit(
+            "touch",
+            r"\nbegin\n",
+            """
+            begin
+                update pkgdb.package_version v
+                   set listed = v.listed
+                 where v.namespace = p_registration.namespace
+                   and v.registration_id = p_registration.registration_id;
+            """,
+        ),
+    ),
+    "creation yields": (
+        Edit("create_repository", r"on conflict do nothing\s+returning", "returning"),
+    ),
+}
+
+
+def remove(db: psycopg.Connection, names: Iterable[str]) -> None:
+    for name in names:
+        for step in REMOVALS[name]:
+            if isinstance(step, Edit):
+                edit(db, step)
+            else:
+                db.execute(step)
+
+
+def edit(db: psycopg.Connection, step: Edit) -> None:
+    definition = db.execute(
+        "select pg_get_functiondef(oid) from pg_proc"
+        " where pronamespace = 'pkgdb'::regnamespace and proname = %s",
+        [step.function],
+    ).fetchone()
+    assert definition is not None
+    text, found = re.subn(step.pattern, lambda _: step.replacement, definition[0], flags=re.DOTALL)
+    assert found, f"{step.function} has nothing like {step.pattern}"
+    db.execute(sql.SQL(text))

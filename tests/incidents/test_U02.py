@@ -1,0 +1,278 @@
+"""GitLab, Cargo packages in 18.5: a second unique index, in another table, forgot the condition on
+the status: the same bug as #351795, three and a half years later. Right: every unique index and
+every statement leaves ghosts out, or stands in a table here with the reason why not."""
+
+import re
+
+import psycopg
+import pytest
+
+from tests.incidents.support import Call, Package, Session, World, call, content
+
+ID = "an id, given once"
+REFERENCE = "reference data, without states"
+
+INDEXES_WITH_GHOSTS = {
+    "alembic_version_pkc": "the migration tool's own",
+    "blob_pkey": "bytes have no state: rows need them or not",
+    "ecosystem_pkey": REFERENCE,
+    "file_pkey": ID,
+    "namespace_pkey": "a namespace has no state",
+    "outbox_pkey": ID,
+    "package_version_pkey": ID,
+    "protection_pkey": "what the schema was installed with",
+    "registration_lookalike_key": "given up when the repository is dropped",
+    "registration_name_key": "moved to the repository's own scope when it is dropped; a name"
+    " without versions stays claimed on purpose",
+    "registration_pkey": ID,
+    "registration_scheme_key": ID,
+    "repository_pkey": ID,
+    "request_pkey": "an answer stands even if the version was deleted since",
+    "snapshot_name_key": "a snapshot has no state",
+    "snapshot_pkey": ID,
+    "tag_pkey": "tags are deleted with their version",
+    "tombstone_pkey": "what was deleted is what it is about",
+    "version_scheme_pkey": REFERENCE,
+}
+
+FOUND = "the row of an id that was found live under the lock"
+POINTER = "the row of a latest pointer, which only a live row has"
+GHOSTS = "ghosts are what it is about"
+
+STATEMENTS_WITH_GHOSTS = {
+    ("alter_repository", "repository"): FOUND,
+    ("bury_version", "package_version"): FOUND,
+    ("check_integrity", "file"): GHOSTS,
+    ("check_integrity", "package_version"): GHOSTS,
+    ("check_integrity", "repository"): GHOSTS,
+    ("delete_file", "file"): FOUND,
+    ("deprecate", "package_version"): FOUND,
+    ("drop_repository", "repository"): FOUND,
+    ("drop_tag", "package_version"): "the row of a tag, which only a live row has",
+    ("expire_publications", "package_version"): FOUND,
+    ("lock_waits", "repository"): "locks of dropped repositories have names too",
+    ("purge", "file"): GHOSTS,
+    ("purge", "package_version"): GHOSTS,
+    ("purge_dropped", "package_version"): GHOSTS,
+    ("purge_dropped", "repository"): GHOSTS,
+    ("quarantine", "package_version"): FOUND,
+    ("registrations", "package_version"): POINTER,
+    ("release_quarantine", "package_version"): FOUND,
+    ("rename_repository", "repository"): FOUND,
+    ("resolve", "package_version"): POINTER,
+    ("restore_version", "file"): GHOSTS,
+    ("touch_repository", "repository"): FOUND,
+    ("unyank", "package_version"): FOUND,
+    ("versions", "package_version"): "a page that ended at a version deleted since goes on there",
+    ("yank", "package_version"): FOUND,
+}
+
+RELATION = r"\b(?:from|join|update|using)\s+\(*pkgdb\.(package_version|file|repository)\s+(\w+)"
+
+
+def indexes_with_ghosts(db: psycopg.Connection) -> set[str]:
+    """Unique indexes without a condition that names live states."""
+    indexes = db.execute(
+        """
+        select c.relname::text, pg_get_expr(i.indpred, i.indrelid)
+          from pg_index i
+          join pg_class c on c.oid = i.indexrelid
+         where c.relnamespace = 'pkgdb'::regnamespace and i.indisunique
+        """
+    )
+    return {
+        name
+        for name, condition in indexes
+        if "status = " not in (condition or "")
+        or re.search("<>|not|failed|pending_destruction|dropped", condition, re.IGNORECASE)
+    }
+
+
+def statements_with_ghosts(db: psycopg.Connection) -> set[tuple[str, str]]:
+    """Functions and views with a statement that reads or changes a table that has ghosts, without
+    any condition on the state of the row."""
+    bodies = db.execute(
+        """
+        select proname::text, coalesce(pg_get_function_sqlbody(oid), prosrc)
+          from pg_proc where pronamespace = 'pkgdb'::regnamespace
+        union all
+        select relname::text, pg_get_viewdef(oid)
+          from pg_class where relnamespace = 'pkgdb'::regnamespace and relkind = 'v'
+        """
+    )
+    found = set()
+    for name, body in bodies:
+        for statement in re.sub(r"--.*", "", body).split(";"):
+            references = re.findall(RELATION, statement, re.IGNORECASE)
+            for relation, alias in references:
+                condition = rf"(?:\b{alias}\.|\b(?:where|and)\s+\(*)status\b"
+                conditions = re.findall(condition, statement, re.IGNORECASE)
+                if len(conditions) < references.count((relation, alias)):
+                    found.add((name, relation))
+    return found
+
+
+def test_every_unique_index(world: World) -> None:
+    assert indexes_with_ghosts(world.db) == INDEXES_WITH_GHOSTS.keys()
+
+
+def test_every_statement(world: World) -> None:
+    assert statements_with_ghosts(world.db) == STATEMENTS_WITH_GHOSTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("protection", "index"),
+    [
+        ("live rows only in the live index", "package_version_live_key"),
+        ("live rows only in the file index", "file_live_key"),
+    ],
+)
+def test_an_index_that_forgets_is_found(world: World, protection: str, index: str) -> None:
+    world.without(protection)
+    assert indexes_with_ghosts(world.db) - INDEXES_WITH_GHOSTS.keys() == {index}
+
+
+def test_a_statement_that_forgets_is_found(world: World) -> None:
+    world.without("ghosts are not found")
+    assert statements_with_ghosts(world.db) - STATEMENTS_WITH_GHOSTS.keys() == {
+        ("find_version", "package_version")
+    }
+
+
+# The same, seen from outside: beside a ghost, each function answers as if it had never been there.
+
+CLEAN, HAUNTED = Package("pypi", "clean"), Package("pypi", "haunted")
+FAILED, DELETED = "2.0", "3.0"
+WHEEL = [content("a.whl", "new")]
+
+
+def calls_about(package: Package, version: str) -> dict[str, Call]:
+    item = {"ecosystem": "pypi", "name": package.name, "version": version, "files": WHEEL}
+    return {
+        "publish": package("publish", version, p_files=WHEEL),
+        "publish_many": call("publish_many", "acme", package.repository, [item]),
+        "add_files": package("add_files", version, p_files=WHEEL),
+        "yank": package("yank", version),
+        "unyank": package("unyank", version),
+        "deprecate": package("deprecate", version, p_message="old"),
+        "quarantine": package("quarantine", version),
+        "release_quarantine": package("release_quarantine", version),
+        "delete_version": package("delete_version", version),
+        "restore_version": package("restore_version", version),
+        "delete_file": package("delete_file", version, p_filename="a.whl"),
+        "set_tag": package("set_tag", version, p_tag="t"),
+        "drop_tag": package("drop_tag", "t"),
+        "resolve": package("resolve", version),
+        "versions": package("versions"),
+        "repair_latest": package("repair_latest"),
+        "apply_retention": call("apply_retention", "acme", package.repository),
+        "expire_publications": call("expire_publications", "acme"),
+    }
+
+
+OF_REPOSITORIES = {
+    "create_repository",
+    "alter_repository",
+    "rename_repository",
+    "drop_repository",
+    "reserve_name",
+    "release_name",
+}
+NOT_OF_VERSIONS = OF_REPOSITORIES | {
+    "check_integrity",
+    "purge",
+    "is_prerelease",
+    "normalize_name",
+    "normalize_version",
+    "version_key",
+}
+
+
+def haunt(world: World) -> None:
+    world.repository(reuse="always", keep_versions=1)
+    world.given(
+        CLEAN("publish", "1.0"),
+        HAUNTED("publish", DELETED, p_files=[content("a.whl", "old")]),
+        HAUNTED("delete_version", DELETED),
+        HAUNTED("publish", "1.0"),
+    )
+    world.insert_version(HAUNTED, FAILED, "failed", removed_at="2024-01-01T00:00Z")
+
+
+def seen(session: Session, package: Package, function: str, version: str) -> list[object]:
+    """The answer, and what a reader then finds. Nothing of it stays."""
+    session.begin()
+    found: list[object] = [session.do(calls_about(package, version)[function])]
+    if not str(found[0]).startswith("RG"):
+        found += [session.do(package("versions")), session.do(package("resolve", "latest"))]
+        found += session.connection.execute(
+            "select version, filename, sha256 from pkgdb.files where name = %s", [package.name]
+        )
+    session.rollback()
+    return found
+
+
+def test_every_public_function_is_here(world: World) -> None:
+    public = world.db.execute(
+        """
+        select proname::text from pg_proc
+         where pronamespace = 'pkgdb'::regnamespace and prosecdef
+           and has_function_privilege('pkgdb_operator', oid, 'execute')
+        """
+    )
+    assert {name for (name,) in public} == calls_about(CLEAN, FAILED).keys() | NOT_OF_VERSIONS
+
+
+@pytest.mark.parametrize("version", [FAILED, DELETED], ids=["failed", "deleted"])
+def test_no_function_sees_a_ghost(world: World, version: str) -> None:
+    haunt(world)
+    session = world.session()
+    different = {}
+    for function in calls_about(CLEAN, version):
+        haunted, clean = (seen(session, p, function, version) for p in (HAUNTED, CLEAN))
+        if haunted != clean:
+            different[function] = haunted[0]
+    if version == FAILED:
+        assert different == {}
+    else:  # a repeated delete is a success, and what was deleted can be restored
+        assert different == {"delete_version": "unchanged", "restore_version": "restored"}
+
+
+def test_functions_see_it_without_the_condition(world: World) -> None:
+    haunt(world.without("ghosts are not found"))
+    session = world.session()
+    assert seen(session, HAUNTED, "publish", FAILED) != seen(session, CLEAN, "publish", FAILED)
+
+
+def calls_in(repository: str) -> dict[str, Call]:
+    package = Package("npm", "left-pad", repository)
+    place = ("acme", repository)
+    return calls_about(package, "1.0.0") | {
+        "create_repository": call("create_repository", *place),
+        "alter_repository": call("alter_repository", *place, {"reuse": "always"}),
+        "rename_repository": call("rename_repository", *place, "new"),
+        "drop_repository": call("drop_repository", *place),
+        "reserve_name": package("reserve_name"),
+        "release_name": package("release_name"),
+        "purge": call("purge", *place),
+    }
+
+
+def test_no_function_sees_a_dropped_repository(world: World) -> None:
+    world.repository("dropped")
+    world.given(
+        Package("npm", "left-pad", "dropped")("publish", "1.0.0"),
+        call("drop_repository", "acme", "dropped"),
+    )
+    world.repository()
+    session = world.session()
+    answers: dict[str, dict[str, str]] = {"dropped": {}, "never": {}}
+    for repository, answered in answers.items():
+        for function, each in calls_in(repository).items():
+            session.begin()
+            answered[function] = session.do(each)
+            session.rollback()
+    assert answers["dropped"] == answers["never"]
+    assert session.do(Package("npm", "left-pad")("publish", "1.0.0")) == "created"
+    assert session.do(call("rename_repository", "acme", "main", "dropped")) == "renamed"
+    assert world.violated() == set()
