@@ -113,7 +113,7 @@ def new_database(
 
     def create(template: str = "template0") -> str:
         while len(made) > KEEP:
-            finish(made.popleft())
+            drop(admin, made.popleft())
         name = f"pkgdb_test_{os.getpid()}_{next(numbers)}"
         # On a memory file system copying files beats writing them through WAL, to make and to drop.
         statement = sql.SQL("create database {} template {} strategy file_copy")
@@ -121,16 +121,13 @@ def new_database(
         made.append(name)
         return server.dsn(name)
 
-    def finish(name: str) -> None:
-        profile.collect(server.dsn(name))
-        drop(admin, name)
-
     yield create
     for name in made:
-        finish(name)
+        drop(admin, name)
 
 
 def drop(admin: psycopg.Connection, name: str) -> None:
+    profile.collect(admin, name)
     admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 

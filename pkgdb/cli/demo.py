@@ -1,6 +1,7 @@
 """``demo``: real indexes, a bounded stir, and whether every promise held."""
 
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -22,6 +23,7 @@ _NAMESPACE = "demo"
 _SAMPLE = Path(__file__).parent.parent / "sample"
 _APT = Path("/var/lib/apt/lists")
 _ROUNDS = 40
+_LOAD_SECONDS = 45
 _WELL_KNOWN = (
     ("deb", ("bash", "linux-image-amd64", "openssl", "postgresql", "python3")),
     ("pypi", ("django", "flask", "requests")),
@@ -50,7 +52,8 @@ def demo(seconds: int, connections: int, bindir: str | None, sample: bool, keep:
     Exits 1 where a promise was broken or an error came that is not documented.
     """
     base = Path(tempfile.mkdtemp(prefix="pkgdb-demo-"))
-    server = Server(base, bindir)
+    server = Server(base, bindir, die_with_parent=not keep)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it tidies up as well
     console = Console(highlight=False)
     try:
         server.start()
@@ -80,8 +83,6 @@ def _run(console: Console, dsn: str, seconds: int, connections: int, sample: boo
 
         _step(console, "Load")
         _load(console, connection, sample)
-        # What autovacuum would do within a minute; the planner takes a new table for an empty one.
-        connection.execute("analyze")
 
         _step(console, "Race")
         stir.prepare(dsn)
@@ -92,6 +93,8 @@ def _run(console: Console, dsn: str, seconds: int, connections: int, sample: boo
             f" {race.rounds} times one created it and the others were told so"
             f" ({_counts(raced.answers['publish'])})"
         )
+        # What autovacuum does within a minute. Until then the planner takes tables for empty ones.
+        connection.execute("analyze")
 
         _step(console, f"Stir, {connections} connections for {seconds} s")
         stirred, checks, early = _stir(connection, dsn, connections, seconds)
@@ -147,13 +150,13 @@ def _load(console: Console, connection: Connection, sample: bool) -> None:
     for repository, files in sources.items():
         create_repository(connection, _NAMESPACE, repository)
         loader = Loader(connection, _NAMESPACE, repository)
-        load_all(loader, files)
+        complete = load_all(loader, files, deadline=time.monotonic() + _LOAD_SECONDS)
         report: Report = loader.report
         origin = "this machine's apt" if files is apt else "the shipped sample"
         table.add_row(
             f"{_NAMESPACE}/{repository}",
             origin,
-            f"{report.entries:,}",
+            f"{report.entries:,}" + ("" if complete else " (time is up)"),
             f"{report.seconds:.1f}",
             f"{report.entries / report.seconds:,.0f}",
             _counts(report.outcomes),

@@ -22,7 +22,9 @@ def check(dsn: str | None, namespace: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"violations": violations})
     elif violations:
-        table = Table("promise", "relation", "key", "detail", title=f"{len(violations)} violations")
+        table = Table(
+            "promise", "relation", "key", "detail", title=f"violations: {len(violations)}"
+        )
         for row in violations:
             table.add_row(row["promise"], row["relation"], json.dumps(row["key"]), row["detail"])
         Console().print(table)

@@ -1,5 +1,6 @@
 """``load``: index files into a repository."""
 
+import math
 import sys
 import time
 from collections import Counter
@@ -54,13 +55,17 @@ class Report:
     seconds: float = 0
     loaded: bool = True
 
+    def by_line(self) -> list[Refusal]:
+        """What was refused, in the order of the files and not in that of their discovery."""
+        return sorted(self.refused, key=lambda refusal: (refusal.file, refusal.line))
+
     def as_json(self) -> dict[str, Any]:
         return {
             "loaded": self.loaded,
             "entries": self.entries,
             "outcomes": dict(self.outcomes),
             "unregistered_files": self.unregistered_files,
-            "refused": [vars(refusal) for refusal in self.refused],
+            "refused": [vars(refusal) for refusal in self.by_line()],
             "seconds": round(self.seconds, 3),
         }
 
@@ -80,19 +85,22 @@ class Loader:
         """Loads a file's entries; yields after each batch how many entries there were so far."""
         pending: list[Entry] = []
         started = time.monotonic()
-        for entry in entries:
-            self.report.entries += 1
-            if isinstance(entry, Bad):
-                self.report.refused.append(Refusal(file, entry.line, entry.reason))
-                continue
-            pending.append(entry)
-            if len(pending) == self.batch:
+        try:
+            for entry in entries:
+                self.report.entries += 1
+                if isinstance(entry, Bad):
+                    self.report.outcomes["unreadable"] += 1
+                    self.report.refused.append(Refusal(file, entry.line, entry.reason))
+                    continue
+                pending.append(entry)
+                if len(pending) == self.batch:
+                    self._send(file, pending)
+                    pending = []
+                    yield self.report.entries
+            if pending:
                 self._send(file, pending)
-                pending = []
-                yield self.report.entries
-        if pending:
-            self._send(file, pending)
-        self.report.seconds += time.monotonic() - started
+        finally:
+            self.report.seconds += time.monotonic() - started
         yield self.report.entries
 
     def _send(self, file: str, entries: list[Entry]) -> None:
@@ -247,8 +255,13 @@ def _all_or_nothing(loader: Loader) -> Iterator[None]:
             raise psycopg.Rollback
 
 
-def load_all(loader: Loader, files: Iterable[Path], format_: str | None = None) -> None:
-    """Loads files, with a progress bar where someone looks."""
+def load_all(
+    loader: Loader,
+    files: Iterable[Path],
+    format_: str | None = None,
+    deadline: float = math.inf,
+) -> bool:
+    """Loads files, with a progress bar where someone looks; False if the deadline came first."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -265,7 +278,7 @@ def load_all(loader: Loader, files: Iterable[Path], format_: str | None = None) 
                     known = format_ or detect(source)
                 except UnknownFormat as error:
                     raise Failure(str(error)) from error
-                task = progress.add_task(path.name, total=source.size, rate="")
+                task = progress.add_task(_short(path.name), total=source.size, rate="")
                 before, started = loader.report.entries, time.monotonic()
                 for entries in loader.load(str(path), read(source, known)):
                     rate = (entries - before) / max(time.monotonic() - started, 1e-9)
@@ -274,6 +287,13 @@ def load_all(loader: Loader, files: Iterable[Path], format_: str | None = None) 
                         completed=source.position,
                         rate=f"{entries - before:,} entries, {rate:,.0f}/s",
                     )
+                    if time.monotonic() > deadline:
+                        return False
+    return True
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 32 else f"...{name[-29:]}"
 
 
 def _print(report: Report) -> None:
@@ -282,7 +302,7 @@ def _print(report: Report) -> None:
         table = Table("file", "line", "reason", title=f"{len(report.refused):,} not loaded")
         table.columns[0].overflow = "fold"
         table.columns[1].justify = "right"
-        for refusal in report.refused[:_SHOWN]:
+        for refusal in report.by_line()[:_SHOWN]:
             code = f"{refusal.sqlstate}: " if refusal.sqlstate else ""
             name = Path(refusal.file).name
             table.add_row(name, str(refusal.line), code + refusal.reason)

@@ -194,15 +194,11 @@ def _print_package(
     where: str, package: _Row, tags: list[_Row], versions: list[_Row], with_files: bool
 ) -> None:
     console = Console(highlight=False)
-    counts = ", ".join(
-        f"{total} {what}"
-        for total, what in zip(_totals(package)[:2], ("versions", "files"), strict=True)
-    )
     console.print(Text(package["name"], "bold"), f" {package['ecosystem']} in {where}")
     console.print(
         f"latest [bold]{package['latest'] or 'none'}[/], stable"
-        f" [bold]{package['latest_stable'] or 'none'}[/], {counts}, {decimal(package['bytes'])},"
-        f" revision {package['revision']}"
+        f" [bold]{package['latest_stable'] or 'none'}[/], versions {package['versions']:,},"
+        f" files {package['files']:,}, {decimal(package['bytes'])}, revision {package['revision']}"
     )
     by_version: dict[int, list[str]] = {}
     for tag in tags:

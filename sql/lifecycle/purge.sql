@@ -52,8 +52,8 @@ begin
     if p_limit is null or p_limit not between 1 and 100000 then
         raise exception using errcode = 'RG400', message = 'limit must be 1 to 100000';
     end if;
-    if p_older_than is null or p_older_than < interval '0' then
-        raise exception using errcode = 'RG400', message = 'older_than must not be negative';
+    if p_older_than is null or p_older_than not between interval '0' and interval '1000 years' then
+        raise exception using errcode = 'RG400', message = 'older_than must be 0 to 1000 years';
     end if;
     if p_repository is not null then
         select r.repository_id into v_repository_id

@@ -80,4 +80,7 @@ begin;
 \ir integrity/repair_latest.sql
 \ir integrity/lock_waits.sql
 
+-- Last, over all of it.
+\ir privileges.sql
+
 commit;

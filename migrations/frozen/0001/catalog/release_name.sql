@@ -26,7 +26,7 @@ begin
     if v_registration.repository_id is distinct from (v_locked.repository).repository_id
         or v_registration.status <> 'reserved'
     then
-        v_result := pkgdb.unchanged(v_registration, null);
+        v_result := (null, null, null, 'unchanged');
     else
         -- A reserved name never had versions: nothing refers to its row.
         v_result := pkgdb.touch(v_registration, null, 'released', p_actor);

@@ -27,8 +27,11 @@ create type pkgdb.bulk_item as (
     metadata           jsonb,
     normalized_name    text,
     normalized_version text,
-    registration_id    bigint,
-    message            text   -- why it is malformed, or null
+    message            text,     -- why it is malformed, or null
+    plain              boolean,  -- whether it is written with its whole set
+    registration       pkgdb.registration,
+    version_id         bigint,
+    revision           bigint
 );
 
 -- Reads one element of p_items. A malformed one comes back with the reason.
@@ -75,9 +78,10 @@ begin
 end;
 $$;
 
--- The items that can be written set by set: well-formed, a new identity, first of it in the batch,
--- allowed by every rule, no file name or size in conflict. The repository is locked.
-create function pkgdb.plain_items(
+-- Finds the registrations that have the items' names, and which items are plain: well-formed, a new
+-- identity, first of it in the batch, allowed by every rule, no file name or size in conflict; and
+-- no item of the same package before it that is not. The repository is locked.
+create function pkgdb.classify_items(
     p_repository pkgdb.repository, p_items pkgdb.bulk_item[]
 )
 returns pkgdb.bulk_item[]
@@ -88,116 +92,133 @@ declare
     v_namespace text := p_repository.namespace;
     v_suspect   integer[];
 begin
-    -- Files that meet another file of the batch, or of the registration, or a blob of another size.
-    select array_agg(s.item) into v_suspect
-      from (select n.item,
+    -- Files that meet another file of the batch, or a blob of another size.
+    select coalesce(array_agg(s.item), '{}') into v_suspect
+      from (select i.item,
                    count(*) over (
-                       partition by n.ecosystem, n.normalized_name, n.filename) > 1
-                   or min(n.size) over (partition by n.sha256)
-                      <> max(n.size) over (partition by n.sha256)
-                   or exists (
-                        select from pkgdb.file f
-                         where f.namespace = v_namespace
-                           and f.registration_id = n.registration_id
-                           and f.filename_scope_id = 0 and f.filename = n.filename
-                           and f.status in ('processing', 'available'))
+                       partition by i.ecosystem, i.normalized_name, f.filename) > 1
+                   or min(f.size) over (partition by f.sha256)
+                      <> max(f.size) over (partition by f.sha256)
                    or exists (
                         select from pkgdb.blob b
-                         where b.namespace = v_namespace and b.sha256 = n.sha256
-                           and b.size <> n.size) as suspect
-              from (select i.item, i.ecosystem, i.normalized_name, i.registration_id,
-                           f.filename, f.sha256, f.size
-                      from unnest(p_items) i
-                      cross join lateral unnest(i.files) f
-                     where i.message is null) n) s
+                         where b.namespace = v_namespace and b.sha256 = f.sha256
+                           and b.size <> f.size) as suspect
+              from unnest(p_items) i
+              cross join lateral unnest(i.files) f
+             where i.message is null) s
      where s.suspect;
 
     return array(
-        select p.whole
-          from (select c.whole, c.item,
-                       -- From the first that is not plain, all items of a name wait.
-                       bool_and(
-                           c.occurrence = 1
-                           and c.item <> all (coalesce(v_suspect, '{}'))
-                           and (e.file_rule = 'many' or cardinality(c.files) <= 1)
-                           and not pkgdb.is_protected(
-                                p_repository.protected_names, c.normalized_name)
-                           and case when r.registration_id is null
-                                    then not p_repository.lookalike_guard
-                                         and not (e.new_names_lower
-                                                  and c.name <> lower(c.name collate "C"))
-                                    else r.repository_id = p_repository.repository_id
-                                         and r.status = 'active' end
-                           and not exists (
-                                select from pkgdb.package_version v
-                                 where v.namespace = v_namespace
-                                   and v.registration_id = c.registration_id
-                                   and v.normalized_version = c.normalized_version
-                                   and v.variant = c.variant
-                                   and v.status in ('processing', 'available', 'quarantined'))
-                           and (p_repository.reuse = 'always' or not exists (
-                                select from pkgdb.tombstone t
-                                 where t.namespace = v_namespace
-                                   and t.registration_id = c.registration_id
-                                   and t.normalized_version = c.normalized_version
-                                   and t.variant = c.variant))
-                       ) over (partition by c.ecosystem, c.normalized_name order by c.item) as plain
-                  from (select i as whole, i.*,
-                               row_number() over (
-                                   partition by i.ecosystem, i.normalized_name,
-                                                i.normalized_version, i.variant
-                                   order by i.item) as occurrence
-                          from unnest(p_items) i
-                         where i.message is null) c
-                  join pkgdb.ecosystem e on e.ecosystem = c.ecosystem
-                  left join pkgdb.registration r
-                    on r.namespace = v_namespace and r.registration_id = c.registration_id) p
-         where p.plain
-         order by p.item);
+        select (c.item, c.ecosystem, c.name, c.version, c.variant, c.files, c.metadata,
+                c.normalized_name, c.normalized_version, c.message,
+                bool_and(
+                    c.message is null
+                    and c.occurrence = 1
+                    and c.item <> all (v_suspect)
+                    and (e.file_rule = 'many' or cardinality(c.files) <= 1)
+                    and not pkgdb.is_protected(p_repository.protected_names, c.normalized_name)
+                    and case when r.registration_id is null
+                             then not p_repository.lookalike_guard
+                                  and not (e.new_names_lower
+                                           and c.name <> lower(c.name collate "C"))
+                             else r.repository_id = p_repository.repository_id
+                                  and r.status = 'active' end
+                    and not exists (
+                        select from pkgdb.package_version v
+                         where v.namespace = v_namespace and v.registration_id = r.registration_id
+                           and v.normalized_version = c.normalized_version
+                           and v.variant = c.variant
+                           and v.status in ('processing', 'available', 'quarantined'))
+                    and not exists (
+                        select from unnest(c.files) n
+                          join pkgdb.file f
+                            on f.namespace = v_namespace and f.registration_id = r.registration_id
+                           and f.filename_scope_id = 0 and f.filename = n.filename
+                           and f.status in ('processing', 'available'))
+                    and (p_repository.reuse = 'always' or not exists (
+                        select from pkgdb.tombstone t
+                         where t.namespace = v_namespace and t.registration_id = r.registration_id
+                           and t.normalized_version = c.normalized_version
+                           and t.variant = c.variant and t.filename = ''))
+                ) over (partition by c.ecosystem, c.normalized_name order by c.item),
+                r, null, null)::pkgdb.bulk_item
+          from (select i.*,
+                       row_number() over (
+                           partition by i.ecosystem, i.normalized_name, i.normalized_version,
+                                        i.variant
+                           order by i.item) as occurrence
+                  from unnest(p_items) i) c
+          left join pkgdb.ecosystem e on e.ecosystem = c.ecosystem
+          left join lateral (
+               select n.*
+                 from pkgdb.registration n
+                where n.namespace = v_namespace
+                  and n.scope_id = pkgdb.claim_scope_id(p_repository, e)
+                  and n.ecosystem = c.ecosystem and n.normalized_name = c.normalized_name
+               offset 0) r on true
+         order by c.item);
 end;
 $$;
 
--- Gives each item the registration that has its name, if there is one.
-create function pkgdb.find_registrations(
-    p_repository pkgdb.repository, p_items pkgdb.bulk_item[]
-)
+-- Claims the new names of plain items. One that someone else claims at this moment, in a scope that
+-- repositories share, is theirs: its items are plain no more.
+create function pkgdb.claim_names(p_repository pkgdb.repository, p_items pkgdb.bulk_item[])
 returns pkgdb.bulk_item[]
 language plpgsql
-stable
 as $$
+declare
+    v_now timestamptz := pkgdb.clock();
 begin
+    insert into pkgdb.registration
+        (namespace, repository_id, scope_id, ecosystem, scheme, name, normalized_name, status,
+         created_at, updated_at)
+    select distinct on (i.ecosystem, i.normalized_name)
+           p_repository.namespace, p_repository.repository_id,
+           pkgdb.claim_scope_id(p_repository, e), i.ecosystem, e.scheme, i.name,
+           i.normalized_name, 'active', v_now, v_now
+      from unnest(p_items) i
+      join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
+     where i.plain and (i.registration).registration_id is null
+     order by i.ecosystem, i.normalized_name, i.item
+    on conflict do nothing;
+
     return array(
         select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
-                i.normalized_name, i.normalized_version, r.registration_id, i.message
+                i.normalized_name, i.normalized_version, i.message,
+                i.plain and r.repository_id = p_repository.repository_id, r, null, null
                )::pkgdb.bulk_item
           from unnest(p_items) i
           left join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
-          left join pkgdb.registration r
-            on r.namespace = p_repository.namespace
-           and r.scope_id = pkgdb.claim_scope_id(p_repository, e)
-           and r.ecosystem = i.ecosystem and r.normalized_name = i.normalized_name
+          left join lateral (
+               select n.*
+                 from pkgdb.registration n
+                where n.namespace = p_repository.namespace
+                  and n.scope_id = pkgdb.claim_scope_id(p_repository, e)
+                  and n.ecosystem = i.ecosystem and n.normalized_name = i.normalized_name
+               offset 0) r on true
          order by i.item);
 end;
 $$;
 
--- Writes plain items, set by set.
+-- Writes the plain items, set by set; returns them with their new versions.
 create function pkgdb.insert_plain_items(
     p_repository pkgdb.repository, p_items pkgdb.bulk_item[], p_actor text
 )
-returns pkgdb.bulk_ref[]
+returns pkgdb.bulk_item[]
 language plpgsql
 as $$
 declare
     v_namespace text := p_repository.namespace;
     v_now       timestamptz := pkgdb.clock();
     v_file      pkgdb.file_spec;
-    v_results   pkgdb.bulk_ref[];
+    v_items     pkgdb.bulk_item[];
 begin
     -- Blobs in order of digest; those that exist are held.
     insert into pkgdb.blob (namespace, sha256, size, created_at)
     select distinct on (f.sha256) v_namespace, f.sha256, f.size, v_now
       from unnest(p_items) i
       cross join lateral unnest(i.files) f
+     where i.plain
      order by f.sha256
     on conflict do nothing;
     for v_file in
@@ -206,6 +227,7 @@ begin
           cross join lateral unnest(i.files) f
           join pkgdb.blob b
             on b.namespace = v_namespace and b.sha256 = f.sha256 and b.created_at <> v_now
+         where i.plain
          order by f.sha256
     loop
         perform pkgdb.hold_blob(v_namespace, v_file);
@@ -214,47 +236,49 @@ begin
     insert into pkgdb.package_version
         (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,
          created_at, published_at)
-    select v_namespace, i.registration_id, r.scheme, i.version, i.variant, 'available', i.metadata,
-           p_repository.epoch, v_now, v_now
+    select v_namespace, (i.registration).registration_id, (i.registration).scheme, i.version,
+           i.variant, 'available', i.metadata, p_repository.epoch, v_now, v_now
       from unnest(p_items) i
-      join pkgdb.registration r
-        on r.namespace = v_namespace and r.registration_id = i.registration_id
+     where i.plain
      order by i.item;
 
     -- The live row of each identity is the one just written.
-    v_results := array(
-        select (i.item, r.registration_id, v.version_id,
-                r.revision + row_number() over (partition by r.registration_id order by i.item),
-                'created', null, null)::pkgdb.bulk_ref
+    v_items := array(
+        select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
+                i.normalized_name, i.normalized_version, i.message, i.plain, i.registration,
+                v.version_id,
+                (i.registration).revision + row_number() over (
+                    partition by (i.registration).registration_id order by i.item)
+               )::pkgdb.bulk_item
           from unnest(p_items) i
-          join pkgdb.registration r
-            on r.namespace = v_namespace and r.registration_id = i.registration_id
-          join pkgdb.package_version v
-            on v.namespace = v_namespace and v.registration_id = i.registration_id
-           and v.normalized_version = i.normalized_version and v.variant = i.variant
-           and v.status in ('processing', 'available', 'quarantined')
+          cross join lateral (
+               select n.version_id
+                 from pkgdb.package_version n
+                where n.namespace = v_namespace
+                  and n.registration_id = (i.registration).registration_id
+                  and n.normalized_version = i.normalized_version and n.variant = i.variant
+                  and n.status in ('processing', 'available', 'quarantined')
+               offset 0) v
+         where i.plain
          order by i.item);
 
     insert into pkgdb.file
         (namespace, registration_id, version_id, filename, filename_scope_id, role, sha256,
          media_type, attributes, status, added_epoch, created_at)
-    select v_namespace, n.registration_id, n.version_id, f.filename,
-           case e.filename_scope when 'version' then n.version_id else 0 end, 'main', f.sha256,
+    select v_namespace, (i.registration).registration_id, i.version_id, f.filename,
+           case e.filename_scope when 'version' then i.version_id else 0 end, 'main', f.sha256,
            f.media_type, f.attributes, 'available', p_repository.epoch, v_now
-      from unnest(p_items) i
-      join unnest(v_results) n on n.item = i.item
+      from unnest(v_items) i
       join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
       cross join lateral unnest(i.files) f;
 
     insert into pkgdb.outbox
         (namespace, event, repository_id, registration_id, version_id, revision,
          ecosystem, name, version, variant, actor, login, occurred_at)
-    select v_namespace, 'created', p_repository.repository_id, n.registration_id, n.version_id,
-           n.revision, i.ecosystem, r.name, i.version, i.variant, p_actor, session_user, v_now
-      from unnest(p_items) i
-      join unnest(v_results) n on n.item = i.item
-      join pkgdb.registration r
-        on r.namespace = v_namespace and r.registration_id = n.registration_id
+    select v_namespace, 'created', p_repository.repository_id, (i.registration).registration_id,
+           i.version_id, i.revision, i.ecosystem, (i.registration).name, i.version, i.variant,
+           p_actor, session_user, v_now
+      from unnest(v_items) i
      order by i.item;
 
     update pkgdb.registration r
@@ -277,13 +301,14 @@ begin
            byte_count = r.byte_count + g.bytes,
            revision = r.revision + g.versions,
            updated_at = v_now
-      from (select i.registration_id, count(*) as versions, sum(cardinality(i.files)) as files,
+      from (select (i.registration).registration_id, count(*) as versions,
+                   sum(cardinality(i.files)) as files,
                    sum((select coalesce(sum(f.size), 0) from unnest(i.files) f)) as bytes
-              from unnest(p_items) i
-             group by i.registration_id) g
+              from unnest(v_items) i
+             group by (i.registration).registration_id) g
      where r.namespace = v_namespace and r.registration_id = g.registration_id;
 
-    return v_results;
+    return v_items;
 end;
 $$;
 
@@ -296,17 +321,20 @@ returns setof pkgdb.bulk_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+-- Tables that have just been filled look small to the planner until they are analysed, and a join
+-- would read them once for each item. Hence probes of whole keys by laterals that `offset 0` keeps
+-- apart, and no sequential scans.
+set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_request    pkgdb.request;
     v_repository pkgdb.repository;
     v_items      pkgdb.bulk_item[];
-    v_plain      pkgdb.bulk_item[];
     v_item       pkgdb.bulk_item;
     v_ecosystem  pkgdb.ecosystem;
     v_locked     pkgdb.locked_name;
     v_ref        pkgdb.version_ref;
-    v_now        timestamptz;
     v_state      text;
     v_message    text;
     v_results    pkgdb.bulk_ref[] := array[]::pkgdb.bulk_ref[];
@@ -332,39 +360,16 @@ begin
           from jsonb_array_elements(p_items) with ordinality i (value, item)
           left join pkgdb.ecosystem e on e.ecosystem = i.value ->> 'ecosystem'
          order by i.item);
-    v_items := pkgdb.find_registrations(v_repository, v_items);
-    v_plain := pkgdb.plain_items(v_repository, v_items);
-
-    -- New names. One that someone else claims at this moment in a scope that we share is theirs.
-    v_now := pkgdb.clock();
-    insert into pkgdb.registration
-        (namespace, repository_id, scope_id, ecosystem, scheme, name, normalized_name, status,
-         created_at, updated_at)
-    select distinct on (i.ecosystem, i.normalized_name)
-           p_namespace, v_repository.repository_id, pkgdb.claim_scope_id(v_repository, e),
-           i.ecosystem, e.scheme, i.name, i.normalized_name, 'active', v_now, v_now
-      from unnest(v_plain) i
-      join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
-     where i.registration_id is null
-     order by i.ecosystem, i.normalized_name, i.item
-    on conflict do nothing;
-    v_plain := array(
-        select i
-          from unnest(pkgdb.find_registrations(v_repository, v_plain)) i
-          join pkgdb.registration r
-            on r.namespace = p_namespace and r.registration_id = i.registration_id
-         where r.repository_id = v_repository.repository_id
-         order by i.item);
-    if v_plain <> '{}' then
-        v_results := pkgdb.insert_plain_items(v_repository, v_plain, p_actor);
-    end if;
+    v_items := pkgdb.classify_items(v_repository, v_items);
+    v_items := pkgdb.claim_names(v_repository, v_items);
+    v_results := array(
+        select (i.item, (i.registration).registration_id, i.version_id, i.revision, 'created',
+                null, null)::pkgdb.bulk_ref
+          from unnest(pkgdb.insert_plain_items(v_repository, v_items, p_actor)) i);
 
     -- The rest, one by one.
     for v_item in
-        select i.*
-          from unnest(v_items) i
-         where not exists (select from unnest(v_results) d where d.item = i.item)
-         order by i.item
+        select i.* from unnest(v_items) i where i.plain is not true order by i.item
     loop
         begin
             if v_item.message is not null then

@@ -1,0 +1,188 @@
+"""What holds for every function that changes something, whatever it changes."""
+
+import pytest
+
+from tests.behaviour.calls import dump
+from tests.behaviour.mutations import BULK, MUTATIONS
+from tests.support import backend_pid, wait_until_blocked
+
+each = pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
+each_with_revision = pytest.mark.parametrize(
+    "mutation", [m for m in MUTATIONS if m.takes_revision], ids=str
+)
+each_with_key = pytest.mark.parametrize("mutation", [*MUTATIONS, BULK[0]], ids=str)
+
+
+def test_every_public_function_that_changes_something_is_here(api):
+    names = api.ask("""
+        select proname from pg_proc
+         where pronamespace = 'pkgdb'::regnamespace and provolatile = 'v' and prosecdef""")
+    assert {n.proname for n in names} == {m.function for m in MUTATIONS + BULK}
+
+
+@each
+def test_it_counts_one_revision_and_writes_one_event(api, furnished, mutation):
+    before = mutation.revision(api)
+    (last,) = api.ask("select max(event_id) as id from pkgdb.outbox")
+    (result,) = mutation(api, actor="alice")
+
+    assert result.outcome == mutation.outcome
+    assert result.revision == before + 1
+    (event,) = api.ask("select * from pkgdb.outbox where event_id > %s", last.id)
+    assert event.namespace == "acme"
+    assert event.event == (mutation.event or mutation.outcome)
+    assert event.revision == result.revision
+    assert (event.actor, event.login) == ("alice", api.connection.info.user)
+    if mutation.of_repository:
+        assert event.repository_id == result.repository_id
+        assert event.registration_id is None
+    else:
+        assert event.registration_id == result.registration_id
+        assert event.version_id == result.version_id
+        assert (event.ecosystem, event.name) == ("pypi", mutation.arguments[3])
+
+
+@each
+def test_the_same_again_changes_nothing_at_all(api, furnished, mutation):
+    (first,) = mutation(api)
+    if mutation.again.startswith("RG"):
+        with api.refused(mutation.again):
+            mutation(api)
+    else:
+        with api.changes_nothing():
+            (second,) = mutation(api)
+        assert second.outcome == mutation.again
+        if mutation.function != "release_name":  # which leaves nothing behind
+            assert second[0] == first[0]
+            assert second.revision == first.revision
+
+
+@each_with_revision
+def test_a_stale_revision_is_refused(api, furnished, mutation):
+    now = mutation.revision(api)
+    for stale in (now - 1, now + 1):
+        with api.refused("RG412"):
+            mutation(api, if_revision=stale)
+    (result,) = mutation(api, if_revision=now)
+    assert (result.outcome, result.revision) == (mutation.outcome, now + 1)
+
+
+@each_with_key
+def test_a_repeated_request_gets_the_first_answer(api, furnished, mutation):
+    first = mutation(api, request_key="k", actor="alice")
+    with api.changes_nothing():
+        assert mutation(api, request_key="k", actor="alice") == first
+    if mutation.other:
+        with api.refused("RG409"):
+            mutation(api, request_key="k", actor="alice", **mutation.other)
+
+
+@each_with_key
+def test_of_two_concurrent_requests_the_second_gets_the_answer_of_the_first(
+    api, furnished, mutation, connect, background
+):
+    first_session, second_session = connect(autocommit=False), connect()
+    first = mutation(api.on(first_session), request_key="k")
+    second = background.submit(mutation, api.on(second_session), request_key="k")
+    wait_until_blocked(api.connection, backend_pid(second_session))
+    first_session.commit()
+    assert second.result() == first
+    after = dump(api.connection)
+    assert mutation(api, request_key="k") == first
+    assert dump(api.connection) == after
+
+
+def test_it_leaves_nothing_when_it_is_rolled_back(api, furnished, subtests):
+    for mutation in MUTATIONS + BULK:
+        rolled_back = api.connection.transaction(force_rollback=True)
+        with subtests.test(mutation=str(mutation)), api.changes_nothing(), rolled_back:
+            mutation(api)
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_it_refuses_to_decide_on_an_old_snapshot(api, furnished, subtests, level):
+    api.ask("select set_config('default_transaction_isolation', %s, false)", level)
+    for mutation in MUTATIONS + BULK:
+        with subtests.test(mutation=str(mutation)), api.refused("RG405"):
+            mutation(api)
+
+
+def test_it_fails_in_a_read_only_transaction(api, furnished, subtests):
+    api.ask("select set_config('default_transaction_read_only', 'on', false)")
+    for mutation in MUTATIONS + BULK:
+        if mutation.function not in ("expire_publications", "repair_latest"):  # nothing to write
+            with subtests.test(mutation=str(mutation)), api.refused("25006"):
+                mutation(api)
+
+
+def test_the_same_call_in_another_namespace_touches_nothing_here(api, furnished, subtests):
+    def ours():
+        return [row for row in dump(api.connection) if '"namespace": "acme"' in row[1]]
+
+    before = ours()
+    for mutation in MUTATIONS + BULK:
+        arguments = ("elsewhere", *mutation.arguments[1:])
+        with subtests.test(mutation=str(mutation)):
+            if mutation.function in ("create_repository", "purge", "expire_publications"):
+                api.rows(mutation.function, *arguments, **mutation.named)
+            else:
+                with api.refused("RG404"):
+                    api.rows(mutation.function, *arguments, **mutation.named)
+            assert ours() == before
+
+
+def test_null_means_nothing(api, furnished, subtests):
+    for mutation in MUTATIONS + BULK:
+        for place in range(len(mutation.arguments)):
+            if (mutation.function, place) == ("purge", 1):
+                continue  # all repositories
+            arguments = list(mutation.arguments)
+            arguments[place] = None
+            with subtests.test(mutation=str(mutation), place=place), api.refused("RG400"):
+                api.rows(mutation.function, *arguments, **mutation.named)
+
+
+def test_what_does_not_exist_is_not_found(api, furnished, subtests):
+    """Repository, ecosystem, name and version, one after another."""
+    absent = {1: ("nowhere", "RG404"), 2: ("no-such", "RG400"), 3: ("absent", "RG404"),
+              4: ("9.9", "RG404")}  # fmt: skip
+    gone_is_fine = {("drop_tag", 4), ("release_name", 3)}
+    creates = {("create_repository", 1), ("publish", 3), ("publish", 4), ("reserve_name", 3)}
+    for mutation in MUTATIONS:
+        is_of_package = len(mutation.arguments) > 3
+        for place, (name, sqlstate) in absent.items():
+            if (mutation.function, place) in creates or place >= len(mutation.arguments):
+                continue
+            if not is_of_package and place > 1:
+                continue
+            arguments = list(mutation.arguments)
+            arguments[place] = name
+            with subtests.test(mutation=str(mutation), place=place):
+                if (mutation.function, place) in gone_is_fine:
+                    with api.changes_nothing():
+                        api.rows(mutation.function, *arguments, **mutation.named)
+                else:
+                    with api.refused(sqlstate):
+                        api.rows(mutation.function, *arguments, **mutation.named)
+
+
+def test_malformed_versions_variants_and_names(api, furnished, subtests):
+    for mutation in MUTATIONS:
+        if mutation.function == "drop_tag" or len(mutation.arguments) < 5:
+            continue
+        for place, text in ((3, "no name"), (3, ""), (4, "not a version"), (4, "")):
+            arguments = list(mutation.arguments)
+            arguments[place] = text
+            with subtests.test(mutation=str(mutation), text=text), api.refused("RG400"):
+                api.rows(mutation.function, *arguments, **mutation.named)
+        for variant in (None, " x", "x\n", "x" * 256):
+            with subtests.test(mutation=str(mutation), variant=variant), api.refused("RG400"):
+                mutation(api, variant=variant)
+
+
+def test_malformed_actors_and_request_keys(api, furnished, subtests):
+    for mutation in [*MUTATIONS, BULK[0]]:
+        for named in ({"actor": ""}, {"actor": "a" * 256}, {"request_key": ""},
+                      {"request_key": "k\n"}, {"request_key": "k" * 256}):  # fmt: skip
+            with subtests.test(mutation=str(mutation), **named), api.refused("RG400"):
+                mutation(api, **named)

@@ -1,0 +1,269 @@
+"""Sessions that can be stopped at any step, and what the database looks like in between.
+
+A call that has to wait is a pending task. `Sessions.settle` returns when nothing moves any more
+without one of us: every pending call has answered or waits for another session. It asks the
+server for that and never a clock.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+import psycopg
+from psycopg import AsyncConnection, ClientCursor
+from psycopg.types.json import Jsonb
+
+from tests.model import Call, State, arranged
+from tests.support import PATIENCE
+
+JSON_ARGUMENTS = {"policy", "files", "metadata", "items"}
+DEADLOCK_TIMEOUT = "1ms"  # so that who closes a circle is who gets 40P01
+
+
+def statement(namespace: str, call: Call) -> tuple[str, dict[str, Any]]:
+    """The call as SQL, with its parameters."""
+    arguments = {"namespace": namespace, **call.arguments}
+    if "name" in arguments:
+        arguments["ecosystem"] = "pypi"
+    if "items" in arguments:
+        arguments["items"] = [{"ecosystem": "pypi", **item} for item in arguments["items"]]
+    names = ", ".join(f"p_{name} => %({name})s" for name in arguments)
+    values = {k: Jsonb(v) if k in JSON_ARGUMENTS else v for k, v in arguments.items()}
+    return f"select * from pkgdb.{call.function}({names})", values
+
+
+def script(connection: psycopg.Connection[Any], namespace: str, calls: list[Call]) -> str:
+    """Several calls as one text for one round trip."""
+    cursor = ClientCursor(connection)
+    return ";\n".join(cursor.mogrify(*statement(namespace, call)) for call in calls)
+
+
+def answer(columns: list[str], rows: list[tuple[Any, ...]]) -> Any:
+    """What a function answered, without ids: as `tests.model.Model` answers."""
+    if columns[0] == "item":
+        return tuple((row[0], row[4], row[3], row[5]) for row in rows)
+    (row,) = rows
+    named = dict(zip(columns, row, strict=True))
+    if "version_id" in named:
+        return named["outcome"], named["revision"], named["version_id"] is not None
+    if "repository_id" in named:
+        return named["outcome"], named["revision"]
+    return row if len(row) > 1 else row[0]
+
+
+async def outcome(connection: AsyncConnection[Any], namespace: str, call: Call) -> Any:
+    """What the call answers, or its SQLSTATE."""
+    try:
+        cursor = await connection.execute(*statement(namespace, call))
+    except psycopg.Error as error:
+        if error.sqlstate is None:
+            raise  # that was not the server
+        return error.sqlstate
+    assert cursor.description is not None
+    return answer([column.name for column in cursor.description], await cursor.fetchall())
+
+
+class Session:
+    """One connection, with at most one call under way."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self.connection = connection
+        self.pid = connection.info.backend_pid
+        self.pending: asyncio.Task[Any] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        return self.pending is not None and not self.pending.done()
+
+    @property
+    def answered(self) -> bool:
+        return self.pending is not None and self.pending.done()
+
+    @property
+    def failed(self) -> bool:
+        return (
+            self.pending is not None
+            and self.pending.done()
+            and isinstance(self.pending.result(), str)
+        )
+
+    def start(self, namespace: str, call: Call) -> None:
+        assert self.pending is None
+        self.pending = asyncio.create_task(outcome(self.connection, namespace, call))
+
+    def take(self) -> Any:
+        """The answer of the call that has ended, or its SQLSTATE."""
+        assert self.pending is not None
+        ended, self.pending = self.pending, None
+        return ended.result()
+
+    async def begin(self) -> None:
+        await self.connection.execute("begin")
+
+    async def commit(self) -> None:
+        await self.connection.execute("commit")
+
+    async def rollback(self) -> None:
+        await self.connection.execute("rollback")
+
+
+class Sessions:
+    """Several sessions, and an observer that never has a transaction open."""
+
+    def __init__(self, observer: AsyncConnection[Any], sessions: list[Session]) -> None:
+        self.observer = observer
+        self.sessions = sessions
+
+    def __getitem__(self, place: int) -> Session:
+        return self.sessions[place]
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self.sessions)
+
+    @classmethod
+    async def open(cls, stack: AsyncExitStack, dsn: str, count: int) -> Self:
+        connections = [
+            await stack.enter_async_context(await AsyncConnection.connect(dsn, autocommit=True))
+            for _ in range(count + 1)
+        ]
+        for connection in connections[1:]:
+            await connection.execute(f"set deadlock_timeout = '{DEADLOCK_TIMEOUT}'")
+        return cls(connections[0], [Session(connection) for connection in connections[1:]])
+
+    async def settle(self) -> None:
+        """Until each pending call has answered, or waits for a session that is not moving."""
+        deadline = time.monotonic() + PATIENCE
+        while pending := [s for s in self.sessions if s.waiting]:
+            assert time.monotonic() < deadline, "a call neither answers nor waits for another"
+            pids = [s.pid for s in pending]
+            cursor = await self.observer.execute(
+                "select pid, pg_blocking_pids(pid) from unnest(%s::int[]) pid", [pids]
+            )
+            blockers = dict(await cursor.fetchall())
+            if all(blockers[s.pid] for s in pending if s.waiting) and not circular(blockers):
+                return
+
+    async def observe(self, namespace: str, call: Call) -> Any:
+        """What the call answers, made by the observer in a transaction of its own."""
+        return await outcome(self.observer, namespace, call)
+
+    async def reset(self) -> None:
+        """Roll everything back, whoever waits for whom."""
+        for session in self.sessions:
+            if session.waiting:
+                await session.connection.cancel_safe()
+        for session in self.sessions:
+            if session.pending is not None:
+                await session.pending
+                session.pending = None
+            await session.rollback()
+
+    async def read_state(self, namespace: str) -> State:
+        """What a namespace looks like to everyone else, and what later calls could tell apart."""
+        cursor = await self.observer.execute(STATE, {"namespace": namespace})
+        row = await cursor.fetchone()
+        assert row is not None
+        return arranged(row[0])
+
+    async def violations(self, namespace: str | None = None) -> list[tuple[Any, ...]]:
+        cursor = await self.observer.execute("select * from pkgdb.check_integrity(%s)", [namespace])
+        return await cursor.fetchall()
+
+
+def circular(blockers: Mapping[int, list[int]]) -> bool:
+    """Whether some wait for each other: one of them is about to get 40P01."""
+
+    def reaches(start: int) -> bool:
+        seen: set[int] = set()
+        ahead = list(blockers[start])
+        while ahead:
+            pid = ahead.pop()
+            if pid == start:
+                return True
+            if pid not in seen:
+                seen.add(pid)
+                ahead += blockers.get(pid, [])
+        return False
+
+    return any(reaches(pid) for pid in blockers)
+
+
+def relation(name: str, columns: str, source: str) -> str:
+    rows = f"select jsonb_build_array({columns}) as line from {source}"
+    return f"'{name}', (select coalesce(jsonb_agg(line), '[]') from ({rows}) lines)"
+
+
+HIDDEN = (
+    "pkgdb.registration g"
+    " join pkgdb.repository r using (namespace, repository_id) {}"
+    " where g.namespace = %(namespace)s"
+)
+STATE = "select jsonb_build_object({})".format(
+    ",\n".join(
+        [
+            *(
+                relation(name, columns, f"{source} where namespace = %(namespace)s")
+                for name, columns, source in [
+                    ("repositories", "repository, kind, policy, revision", "pkgdb.repositories"),
+                    (
+                        "registrations",
+                        "repository, name, revision, latest, latest_stable, versions, files, bytes",
+                        "pkgdb.registrations",
+                    ),
+                    (
+                        "versions",
+                        "repository, name, version, normalized_version, variant, prerelease,"
+                        " status, listed, yank_reason, deprecation, metadata",
+                        "pkgdb.package_versions",
+                    ),
+                    (
+                        "order",
+                        "repository, name, (select coalesce(jsonb_agg(jsonb_build_array("
+                        "v.version, v.variant) order by v.place), '[]') from pkgdb.versions("
+                        "namespace, repository, ecosystem, g.name) with ordinality v"
+                        " (registration_id, version_id, revision, repository, ecosystem, name,"
+                        " version, normalized_version, variant, prerelease, status, listed,"
+                        " yank_reason, deprecation, metadata, files, published_at, place))",
+                        "pkgdb.registrations g",
+                    ),
+                    (
+                        "files",
+                        "repository, name, pkgdb.normalize_version('pypi', version), variant,"
+                        " filename, sha256, size, role",
+                        "pkgdb.files",
+                    ),
+                    (
+                        "tags",
+                        "repository, name, tag, pkgdb.normalize_version('pypi', version), variant",
+                        "pkgdb.tags",
+                    ),
+                    ("events", "event, name, version, revision", "pkgdb.outbox"),
+                ]
+            ),
+            relation(
+                "reserved",
+                "r.name, g.name",
+                HIDDEN.format("") + " and g.status = 'reserved' and r.status = 'live'",
+            ),
+            relation(
+                "processing",
+                "r.name, g.name, v.normalized_version, v.variant",
+                HIDDEN.format("join pkgdb.package_version v using (namespace, registration_id)")
+                + " and v.status = 'processing'",
+            ),
+            relation(
+                "tombstones",
+                "r.name, g.name, t.normalized_version, t.variant, t.filename",
+                HIDDEN.format("join pkgdb.tombstone t using (namespace, registration_id)"),
+            ),
+            relation(
+                "ghosts",
+                "r.name, g.name, v.normalized_version, v.variant, v.status",
+                HIDDEN.format("join pkgdb.package_version v using (namespace, registration_id)")
+                + " and v.status in ('failed', 'pending_destruction')",
+            ),
+        ]
+    )
+)

@@ -1,0 +1,105 @@
+"""Every pair of mutating functions on one version of one package, in every state that it can have.
+
+Each schedule of two sessions that differs from the others (`explorer.CRUCIAL`) must end as one of
+the two serial orders ends on a real server: same answers, same catalog, same events. And what a
+serial order ends with must be what the plain Python model says.
+"""
+
+from itertools import combinations_with_replacement, permutations, product
+from random import Random
+
+import psycopg
+import pytest
+
+from tests.interleavings.explorer import CRUCIAL, SERIAL, Schedule, explorer, model_outcome, seed
+from tests.interleavings.operations import NAMING, NAMING_STATES, OPERATIONS, STATES
+
+pytestmark = pytest.mark.slow
+NAMES = list(OPERATIONS)
+
+
+def overtakes(schedule: Schedule) -> bool:
+    """Whether the session that calls first commits last."""
+    places = [[step for step, who in enumerate(schedule) if who == each] for each in (0, 1)]
+    (_, call, commit), (_, other_call, other_commit) = places
+    return (call < other_call) != (commit < other_commit)
+
+
+ALL = SERIAL + sorted({*permutations([0, 1] * 3)} - {*SERIAL}, key=overtakes)
+
+
+def partners(name: str) -> list[str]:
+    """With whom an operation is paired: every pair is in one operation's list, evenly spread."""
+    place = NAMES.index(name)
+    return [NAMES[(place + ahead) % len(NAMES)] for ahead in range(len(NAMES) // 2 + 1)]
+
+
+def test_every_pair_is_in_a_list() -> None:
+    paired = {frozenset((name, other)) for name in NAMES for other in partners(name)}
+    assert paired == {frozenset(pair) for pair in combinations_with_replacement(NAMES, 2)}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_a_call_alone_does_what_the_model_says(state: str, dsn: str) -> None:
+    async with explorer(dsn) as explore:
+        for name in NAMES:
+            seen = await explore.run(state, [OPERATIONS[name]], (0, 0, 0))
+            assert seen == model_outcome(state, [OPERATIONS[name]], [0]), name
+        assert await explore.sessions.violations() == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_pairs_end_as_in_a_serial_order(name: str, dsn: str) -> None:
+    async with explorer(dsn) as explore:
+        for state, other in product(STATES, partners(name)):
+            await explore.explore(state, (name, other))
+        print(explore.report)
+        assert explore.report.disagreements == []
+        assert await explore.sessions.violations() == []
+
+
+@pytest.mark.parametrize("state", NAMING_STATES)
+async def test_pairs_that_claim_names_end_as_in_a_serial_order(state: str, dsn: str) -> None:
+    """Of two repositories that share a scope, one of which guards against look-alikes."""
+    async with explorer(dsn) as explore:
+        for names in combinations_with_replacement(NAMING, 2):
+            await explore.explore(state, names)
+        print(explore.report)
+        assert explore.report.disagreements == []
+        assert await explore.sessions.violations() == []
+
+
+async def test_repair_beside_other_calls(dsn: str) -> None:
+    """Of a registration whose counters and latest pointer are wrong."""
+    async with explorer(dsn) as explore:
+        for name in NAMES:
+            await explore.explore("damaged", ("repair_latest", name))
+        print(explore.report)
+        assert explore.report.disagreements == []
+
+
+async def test_where_a_transaction_begins_does_not_matter(dsn: str) -> None:
+    """All 20 schedules of some pairs: `CRUCIAL` leaves none out that differs."""
+    random = Random(seed())
+    async with explorer(dsn) as explore:
+        for _ in range(12):
+            names = random.choice(NAMES), random.choice(NAMES)
+            await explore.explore(random.choice(list(STATES)), names, ALL)
+        print(explore.report)
+        assert explore.report.disagreements == []
+
+
+async def test_without_locks_the_explorer_finds_what_goes_wrong(
+    dsn: str, db: psycopg.Connection
+) -> None:
+    db.execute("""
+        create or replace function pkgdb.lock_keys(variadic p_keys pkgdb.lock_key[]) returns void
+        language sql begin atomic end
+    """)
+    async with explorer(dsn) as explore:
+        for name in ("publish other version", "yank", "delete_version", "set_tag"):
+            await explore.explore("available", ("quarantine", name), CRUCIAL)
+        violations = await explore.sessions.violations()
+        print(explore.report, len(violations), "violations")
+        assert explore.report.disagreements
+        assert {promise for promise, *_ in violations} == {"latest is right"}

@@ -1,0 +1,98 @@
+"""Read-only transactions, isolation levels and timeouts: each function's documented answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import IsolationLevel
+
+from tests.permissions.test_matrix import FUNCTIONS, allowed
+from tests.permissions.tour import MAKE_WORK, READING, TOUR, perform, refusal, walk
+
+# These take no lock on a repository or a name: they need none, or another row decides.
+NEVER_WAIT = {"create_repository", "purge", "expire_publications"}
+
+
+@pytest.fixture
+def caller(connect: Callable[..., psycopg.Connection[Any]]) -> psycopg.Connection[Any]:
+    return connect(autocommit=False)
+
+
+@pytest.mark.parametrize("level", [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE])
+def test_above_read_committed(
+    db: psycopg.Connection[Any], caller: psycopg.Connection[Any], level: IsolationLevel
+) -> None:
+    """What changes something is refused, what reads is not."""
+    caller.set_isolation_level(level)
+    refused: set[str] = set()
+    for call in TOUR:
+        state = refusal(caller, call.function, call.arguments)
+        assert state in (None, "RG405"), call
+        refused |= {call.function} if state else set()
+        caller.rollback()
+        walk(db, [call])
+    assert refused == allowed(FUNCTIONS)["operator"] - READING
+
+
+def test_read_only(db: psycopg.Connection[Any], caller: psycopg.Connection[Any]) -> None:
+    caller.read_only = True
+    refused: set[str] = set()
+    for call in TOUR:
+        state = refusal(caller, call.function, call.arguments)
+        assert state in (None, "25006"), call
+        refused |= {call.function} if state else set()
+        caller.rollback()
+        walk(db, [call])
+    assert refused == allowed(FUNCTIONS)["operator"] - READING - MAKE_WORK.keys()
+    for function, statement in MAKE_WORK.items():
+        db.execute(statement)
+        call = next(call for call in TOUR if call.function == function)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            perform(caller, call.function, call.arguments)
+        caller.rollback()
+
+
+@pytest.mark.parametrize(
+    ("setting", "sqlstate"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")]
+)
+def test_timeouts(
+    db: psycopg.Connection[Any],
+    caller: psycopg.Connection[Any],
+    connect: Callable[..., psycopg.Connection[Any]],
+    setting: str,
+    sqlstate: str,
+) -> None:
+    """While someone holds every repository, each function waits no longer than its caller says."""
+    caller.execute(f"set {setting} = '10ms'")
+    caller.commit()
+    holder = connect(autocommit=False)
+    stopped: set[str] = set()
+    for call in TOUR:
+        holder.execute("""
+            select pkgdb.lock_keys(pkgdb.repository_lock(namespace, repository_id, true))
+              from pkgdb.repository""").fetchall()
+        state = refusal(caller, call.function, call.arguments)
+        assert state in (None, sqlstate), call
+        stopped |= {call.function} if state else set()
+        caller.rollback()
+        holder.rollback()
+        walk(db, [call])
+    waiting = allowed(FUNCTIONS)["operator"] - READING - NEVER_WAIT
+    if setting == "lock_timeout":
+        assert stopped == waiting
+    else:  # on a slow machine anything may take longer than that
+        assert stopped >= waiting
+
+
+def test_a_caller_keeps_its_own_lock_timeout(
+    db: psycopg.Connection[Any], caller: psycopg.Connection[Any]
+) -> None:
+    """A function that bounds its wait puts the caller's setting back."""
+    walk(db, TOUR[:7])
+    for own in ("0", "3s", "1h"):
+        caller.execute("select set_config('lock_timeout', %s, true)", [own])
+        before = caller.execute("show lock_timeout").fetchone()
+        perform(caller, "alter_repository", TOUR[2].arguments)
+        assert caller.execute("show lock_timeout").fetchone() == before
+        caller.rollback()

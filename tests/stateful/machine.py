@@ -1,0 +1,322 @@
+"""A registry under random transactions of several sessions, beside the plain Python model.
+
+Three sessions call functions, commit and roll back in any order. A call that has to wait is pending
+until the transaction before it ends. Locks are held until commit, so that the order of commits is a
+serial order: the model applies the calls of a transaction when it commits, and they must answer
+then what they answered at the time. After each commit everyone must see what the model holds.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from tests.interleavings.sessions import Sessions
+from tests.model import Call, Model, Version, call, file
+
+SESSIONS = 3
+DEADLOCK = "40P01"
+LOCK_TIMEOUT = "55P03"  # where a machine is so slow that a call has waited for 10 seconds
+
+
+def mostly(usual: Any, *others: Any, times: int = 8) -> st.SearchStrategy[Any]:
+    return st.sampled_from([usual] * times + list(others))
+
+
+repositories = mostly("main", "other")
+names = mostly("pkg", "Pkg", "p.kg", "lib")
+versions = st.sampled_from(["1.0"] * 4 + ["2.0"] * 4 + ["1", "2.0rc1", "3.0.dev1", "10.0"])
+variants = mostly("", "linux", times=12)
+revisions = mostly(None, *range(8), times=60)
+choices = st.integers(0, 5)
+texts = st.sampled_from([None, "because", "indeed"])
+tags = st.sampled_from(["stable", "next"])
+filenames = mostly("a.whl", "b.whl", "c.whl", times=2)
+files = st.lists(
+    st.builds(file, filenames, mostly("x", "y", times=4), mostly(1, 2, times=20)),
+    max_size=2,
+    unique_by=lambda each: each["filename"],
+)
+metadata = mostly({}, {"summary": "one"}, {"summary": "two"}, times=6)
+policies = st.fixed_dictionaries(
+    {"reuse": st.sampled_from(["never", "same_content", "always"])},
+    optional={
+        "lookalike_guard": st.booleans(),
+        "immutable": mostly(False, True, times=5),
+        "protected_names": mostly([], ["P*"], ["l?b"], times=5),
+        "keep_versions": st.sampled_from([None, 1, 2]),
+        "name_scope": st.sampled_from(["ecosystem", "namespace"]),
+    },
+).filter(lambda policy: not policy.get("immutable") or not policy.get("keep_versions"))
+
+
+def calls_of(function: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Call]:
+    return st.builds(call, st.just(function), **arguments)
+
+
+def item(name: str, version: str, files: list[dict[str, Any]], **rest: Any) -> dict[str, Any]:
+    """Files are named after their version, all but c.whl: that one is claimed by several."""
+    for each in files:
+        if each["filename"] != "c.whl":
+            each["filename"] = f"{version}-{each['filename']}"
+    return {"name": name, "version": version, "files": files, **rest}
+
+
+def publish(repository: str, **content: Any) -> Call:
+    return call("publish", repository=repository, **item(**content))
+
+
+def as_side_files(published: Call) -> Call:
+    rest = {key: value for key, value in published.arguments.items() if key != "metadata"}
+    return call("add_files", **rest)
+
+
+PACKAGE = {"repository": repositories, "name": names}
+VERSION = PACKAGE | {"version": versions, "variant": variants}
+EXPECTED = VERSION | {"if_revision": revisions}
+CONTENT = VERSION | {"files": files, "metadata": metadata}
+ITEM = {key: CONTENT[key] for key in CONTENT if key != "repository"}
+
+publishing = st.one_of(
+    st.builds(publish, **CONTENT, if_revision=revisions),
+    st.builds(publish, **CONTENT),
+    st.builds(publish, **CONTENT, request_key=st.sampled_from(["k1", "k2"])),
+    st.builds(publish, **CONTENT).map(as_side_files),
+    calls_of(
+        "publish_many",
+        repository=repositories,
+        items=st.lists(st.builds(item, **ITEM), min_size=1, max_size=3),
+    ),
+)
+lifecycle = st.one_of(
+    calls_of("yank", **EXPECTED, reason=texts),
+    calls_of("unyank", **EXPECTED),
+    calls_of("deprecate", **EXPECTED, message=texts),
+    calls_of("quarantine", **EXPECTED, reason=texts),
+    calls_of("release_quarantine", **EXPECTED),
+    calls_of("delete_version", **EXPECTED),
+    calls_of("restore_version", **EXPECTED),
+    calls_of("restore_version", **VERSION),
+    calls_of("delete_file", **EXPECTED, filename=filenames),
+    calls_of("set_tag", **EXPECTED, tag=tags),
+    calls_of("drop_tag", **PACKAGE, tag=tags, if_revision=revisions),
+    calls_of("repair_latest", **PACKAGE),
+)
+# In which state a version is that such a call is made for; all others are for available ones.
+FITS: dict[str, Callable[[Version], bool]] = {
+    "yank": lambda version: version.status == "available",
+    "unyank": lambda version: not version.listed,
+    "release_quarantine": lambda version: version.status == "quarantined",
+    "restore_version": lambda version: version.status == "pending_destruction",
+}
+administration = st.one_of(
+    calls_of("alter_repository", repository=repositories, policy=policies, if_revision=revisions),
+    calls_of("alter_repository", repository=repositories, policy=policies),
+    calls_of("apply_retention", repository=repositories),
+    calls_of("apply_retention", repository=repositories),
+    calls_of("create_repository", repository=repositories, policy=policies),
+    calls_of(
+        "rename_repository", repository=repositories, new_name=mostly("other", "main", times=2)
+    ),
+    calls_of("drop_repository", repository=mostly("other", "main", times=4)),
+    calls_of("reserve_name", **PACKAGE),
+    calls_of("release_name", **PACKAGE),
+)
+
+
+@dataclass
+class Transaction:
+    """What a session has done since its `begin`; `asked` is the call that is pending."""
+
+    calls: list[tuple[Call, Any]] = field(default_factory=list)
+    asked: Call | None = None
+    commits: bool = False  # as soon as the pending call has its answer
+
+    @property
+    def open(self) -> bool:
+        return bool(self.calls) or self.asked is not None
+
+
+class Registry:
+    """The database that examples run in, each in a namespace of its own."""
+
+    def __init__(self, runner: asyncio.Runner, sessions: Sessions) -> None:
+        self.runner = runner
+        self.sessions = sessions
+        self.numbers = count(1)
+        self.counts = {"calls": 0, "waits": 0, "commits": 0, "rollbacks": 0, "deadlocks": 0}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{number} {what}" for what, number in self.counts.items())
+
+
+class CatalogMachine(RuleBasedStateMachine):
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self.registry = registry
+        self.sessions = registry.sessions
+        self.namespace = f"ns{next(registry.numbers)}"
+        self.model = Model()  # what is committed
+        self.transactions = [Transaction() for _ in range(SESSIONS)]
+        self.sound = True
+
+    # Rules. What a session cannot do now, another one does.
+
+    def places(self, can: Callable[[Transaction], bool]) -> list[int]:
+        return [place for place, each in enumerate(self.transactions) if can(each)]
+
+    @initialize(policy=policies, shared=st.booleans())
+    def create(self, policy: dict[str, Any], shared: bool) -> None:
+        """Both repositories, sharing their names or not."""
+        scope = {"name_scope": "namespace" if shared else "ecosystem"}
+        self.do(self.ask(0, call("create_repository", repository="main", policy=policy | scope)))
+        self.do(self.ask(0, call("create_repository", repository="other", policy=scope)))
+        for version in ("2.0", "1.0"):
+            content = {"name": "pkg", "version": version, "files": [file("a.whl", "x")]}
+            self.do(self.ask(0, publish("main", **content)))
+        self.do(self.commit(0))
+
+    @rule(choice=choices, asked=publishing, commits=st.booleans())
+    def publish(self, choice: int, asked: Call, commits: bool) -> None:
+        self.call(choice, asked, commits)
+
+    @rule(choice=choices, asked=lifecycle, commits=st.booleans(), aim=st.integers(0, 99))
+    def change(self, choice: int, asked: Call, commits: bool, aim: int) -> None:
+        """Mostly of a version for which the call makes sense."""
+        fits = FITS.get(asked.function, FITS["yank"])
+        targets = [
+            (r, v)
+            for r in self.model.registrations
+            for v in [*r.versions.values(), *r.ghosts]
+            if fits(v)
+        ]
+        if targets and aim % 5:
+            registration, version = targets[aim % len(targets)]
+            target = {
+                "repository": registration.repository.name,
+                "name": registration.name,
+                "version": version.spelling,
+                "variant": version.variant,
+                "filename": next(iter(version.files), "none"),
+            }
+            there = {key: target[key] for key in target if key in asked.arguments}
+            asked = Call(asked.function, asked.arguments | there)
+        self.call(choice, asked, commits)
+
+    @rule(choice=choices, asked=administration, commits=st.booleans())
+    def administer(self, choice: int, asked: Call, commits: bool) -> None:
+        self.call(choice, asked, commits)
+
+    def call(self, choice: int, asked: Call, commits: bool) -> None:
+        idle = self.places(lambda each: each.asked is None)
+        if idle:
+            self.do(self.ask(idle[choice % len(idle)], asked, commits))
+
+    @rule(choice=choices, committed=mostly(True, False, times=2))
+    def end_transaction(self, choice: int, committed: bool) -> None:
+        ready = self.places(lambda each: each.open and each.asked is None)
+        if ready:
+            place = ready[choice % len(ready)]
+            self.do(self.commit(place) if committed else self.end(place, committed))
+
+    @rule(repository=mostly(None, "main", "other", times=1))
+    def purge(self, repository: str | None) -> None:
+        """A transaction of its own: a purge waits for nobody, and nobody waits for it."""
+        self.do(self.purge_now(repository))
+
+    def teardown(self) -> None:
+        """Everyone commits; where something has failed already, everything is taken back."""
+        while self.sound and any(each.open for each in self.transactions):
+            self.do(self.commit(self.places(lambda each: each.open and each.asked is None)[0]))
+        self.registry.runner.run(self.sessions.reset())
+
+    # What the rules are made of.
+
+    def do(self, steps: Coroutine[Any, Any, None]) -> None:
+        async def until_all_is_still() -> None:
+            await steps
+            await self.take_answers()
+
+        try:
+            self.registry.runner.run(until_all_is_still())
+        except BaseException:
+            self.sound = False
+            raise
+
+    async def ask(self, place: int, asked: Call, commits: bool = False) -> None:
+        transaction, session = self.transactions[place], self.sessions[place]
+        if not transaction.open:
+            await session.begin()
+        transaction.asked, transaction.commits = asked, commits
+        session.start(self.namespace, asked)
+        self.registry.counts["calls"] += 1
+        await self.sessions.settle()
+        self.registry.counts["waits"] += session.waiting
+
+    async def take_answers(self) -> None:
+        """One by one, errors first: who fails lets go of its locks, and then others get answers."""
+        while places := [p for p, session in enumerate(self.sessions) if session.answered]:
+            await self.take_answer(max(places, key=lambda place: self.sessions[place].failed))
+
+    async def take_answer(self, place: int) -> None:
+        transaction = self.transactions[place]
+        asked, outcome = transaction.asked, self.sessions[place].take()
+        assert asked is not None
+        transaction.asked = None
+        if outcome == DEADLOCK:
+            self.registry.counts["deadlocks"] += 1
+            assert any(t.calls for t in self.transactions), "of transactions of one call each"
+        elif outcome != LOCK_TIMEOUT:
+            expected = self.replayed(transaction).outcome(asked)
+            assert outcome == expected, f"{asked} answers {outcome}, not {expected}"
+        if isinstance(outcome, str):
+            await self.end(place, committed=False)
+            return
+        transaction.calls.append((asked, outcome))
+        if transaction.commits:
+            await self.commit(place)
+
+    def replayed(self, transaction: Transaction) -> Model:
+        """The model as that transaction sees it."""
+        model = self.model.copy()
+        model.begin()
+        for made, outcome in transaction.calls:
+            again = model.outcome(made)
+            assert again == outcome, f"{made} answered {outcome}, and now would answer {again}"
+        return model
+
+    async def commit(self, place: int) -> None:
+        self.model = self.replayed(self.transactions[place])
+        await self.end(place, committed=True)
+
+    async def end(self, place: int, committed: bool) -> None:
+        self.registry.counts["commits" if committed else "rollbacks"] += 1
+        self.transactions[place] = Transaction()
+        if committed:
+            await self.sessions[place].commit()
+            await self.compare()
+        else:
+            await self.sessions[place].rollback()
+        await self.sessions.settle()
+
+    async def purge_now(self, repository: str | None) -> None:
+        known = self.model.numbers
+        held = {n for t in self.transactions for n in self.replayed(t).restored if n <= known}
+        asked = call("purge", repository=repository)
+        passing_over = call("purge", repository=repository, locked=frozenset(held))
+        self.model.begin()
+        expected = self.model.outcome(passing_over)
+        outcome = await self.sessions.observe(self.namespace, asked)
+        assert outcome == expected, f"{asked} answers {outcome}, not {expected}"
+        await self.compare()
+
+    async def compare(self) -> None:
+        """What is committed is what the model holds, and pkgdb finds no fault with it."""
+        state, expected = await self.sessions.read_state(self.namespace), self.model.state()
+        for relation, rows in expected.items():
+            assert state[relation] == rows, relation
+        assert await self.sessions.violations(self.namespace) == []

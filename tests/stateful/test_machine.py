@@ -1,0 +1,82 @@
+"""The state machine of `machine`, on the schema as it is, and on broken ones that it must catch.
+
+PKGDB_TEST_EXAMPLES asks for more examples.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from functools import partial
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.interleavings.sessions import Sessions
+from tests.stateful.machine import SESSIONS, CatalogMachine, Registry, publish
+
+pytestmark = pytest.mark.slow
+SETTINGS = settings(
+    max_examples=int(os.environ.get("PKGDB_TEST_EXAMPLES", "80")),
+    stateful_step_count=35,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def registry(dsn: str) -> Iterator[Registry]:
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        yield Registry(runner, runner.run(Sessions.open(stack, dsn, SESSIONS)))
+        runner.run(stack.aclose())
+
+
+def test_any_transactions_do_what_the_model_says(registry: Registry) -> None:
+    run_state_machine_as_test(partial(CatalogMachine, registry), settings=SETTINGS)
+    print(registry)
+
+
+def test_of_a_deadlock_one_transaction_goes_on(registry: Registry) -> None:
+    """Two transactions that publish two packages in opposite order."""
+    machine = CatalogMachine(registry)
+    machine.create(policy={"reuse": "never"}, shared=False)
+    first, second = (publish("main", name=name, version="3.0", files=[]) for name in ("a", "b"))
+    for place, asked in [(0, first), (1, second), (0, second), (1, first)]:
+        machine.do(machine.ask(place, asked))
+    assert registry.counts["deadlocks"] == 1
+    machine.teardown()
+    assert {r.name: r.revision for r in machine.model.registrations} == {"pkg": 2, "a": 1, "b": 1}
+
+
+BROKEN = {
+    "latest is never computed again": ("touch", r"latest_version_id = .*?(?=latest_stable)", ""),
+    "latest is what was published last": ("touch", r"order by v.version_key desc,", "order by"),
+    "a yanked version can be latest": ("touch", r"and v.listed\n", "\n"),
+    "versions are not counted": ("touch", r"r.version_count \+ p_versions", "r.version_count"),
+    "nobody remembers what was deleted": ("remember_deleted", r"begin.*end;", "begin end;"),
+    "nobody locks": ("lock_keys", r"begin.*end;", "begin end;"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_the_machine_catches_a_broken_function(
+    fault: str, registry: Registry, db: psycopg.Connection
+) -> None:
+    function, pattern, replacement = BROKEN[fault]
+    query = "select pg_get_functiondef(%s::regproc)"
+    [(source,)] = db.execute(query, [f"pkgdb.{function}"]).fetchall()
+    broken = re.sub(pattern, replacement, source, count=1, flags=re.DOTALL)
+    assert broken != source
+    db.execute(broken.encode())
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            partial(CatalogMachine, registry),
+            settings=settings(
+                SETTINGS, max_examples=300, phases=[Phase.generate], database=None, derandomize=True
+            ),
+        )
