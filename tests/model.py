@@ -261,10 +261,12 @@ class Model:
     def release_name(self, repository: str, name: str) -> Any:
         where = self._lock(repository)
         registration = self._find(where, name)
-        if registration is None:
+        if (
+            registration is None
+            or registration.repository is not where
+            or not registration.reserved
+        ):
             return "unchanged", None, False
-        if registration.repository is not where or not registration.reserved:
-            return "unchanged", registration.revision, False
         self.registrations.remove(registration)
         return self._touch(registration, "released")
 

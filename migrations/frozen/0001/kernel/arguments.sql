@@ -99,7 +99,7 @@ as $$
 declare
     v_file    jsonb;
     v_problem text;
-    v_names   text[] := array[]::text[];
+    v_twice   text;
     v_files   pkgdb.file_spec[] := array[]::pkgdb.file_spec[];
 begin
     if p_files is null or jsonb_typeof(p_files) <> 'array' then
@@ -110,16 +110,12 @@ begin
     loop
         v_file := p_files -> v_place;
         v_problem := pkgdb.file_problem(v_file);
-        if v_problem is null and v_file ->> 'filename' = any (v_names) then
-            v_problem := 'is named twice';
-        end if;
         if v_problem is not null then
             raise exception using
                 errcode = 'RG400',
                 message = format('file %s %s', pkgdb.quoted(v_file ->> 'filename'), v_problem);
         end if;
 
-        v_names := v_names || (v_file ->> 'filename');
         v_files := v_files || (
             v_file ->> 'filename', decode(v_file ->> 'sha256', 'hex'),
             (v_file ->> 'size')::bigint, v_file ->> 'media_type',
@@ -130,6 +126,17 @@ begin
 
     if cardinality(v_files) < 2 then
         return v_files;
+    end if;
+    select f.filename into v_twice
+      from unnest(v_files) f
+     group by f.filename
+    having count(*) > 1
+     order by f.filename
+     limit 1;
+    if found then
+        raise exception using
+            errcode = 'RG400',
+            message = format('file %s is named twice', pkgdb.quoted(v_twice));
     end if;
     return array(select f from unnest(v_files) f order by f.sha256, f.filename collate "C");
 end;
