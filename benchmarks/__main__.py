@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 import psycopg
 from rich.console import Console
@@ -40,11 +40,11 @@ class Load:
     clients: int = 1
 
 
-def publish(package: str) -> str:
-    """A pgbench script of one single call, with one new file, into a package."""
+def single(package: str, function: str = "pkgdb.publish") -> str:
+    """A pgbench script of one call, with one new file, into a package."""
     return f"""\\set version random(1, 1000000000000)
 \\set package {package}
-select * from pkgdb.publish('bench', 'main', 'npm', 'package-' || :package,
+select * from {function}('bench', 'main', 'npm', 'package-' || :package,
     '1.' || :version || '.0', p_files => jsonb_build_array(jsonb_build_object(
         'filename', 'package-' || :version || '.tgz',
         'sha256', encode(sha256(convert_to(:version || 'x' || random(), 'UTF8')), 'hex'),
@@ -52,13 +52,8 @@ select * from pkgdb.publish('bench', 'main', 'npm', 'package-' || :package,
 """
 
 
-FLOOR = f"""\\set version random(1, 1000000000000)
-\\set package random(1, {REGISTRATIONS})
-select * from public.floor_publish(:package, '1.' || :version || '.0',
-    'package-' || :version || '.tgz',
-    sha256(convert_to(:version || 'x' || random(), 'UTF8')), 100);
-"""
-SPREAD = publish(f"random(1, {REGISTRATIONS})")
+SPREAD = single(f"random(1, {REGISTRATIONS})")
+FLOOR = single(f"random(1, {REGISTRATIONS})", "public.floor_publish")
 BULK = f"""\\set version random(1, 1000000000000)
 select count(*) from pkgdb.publish_many('bench', 'main', (
     select jsonb_agg(jsonb_build_object('ecosystem', 'npm',
@@ -100,28 +95,28 @@ class Bench:
             )
 
     def rate(self, load: Load) -> float:
-        """Calls a second."""
+        """Calls a second, once every connection has planned its statements."""
+        warm_up = 2 + load.clients // 16
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
             script.write(load.script)
             script.flush()
-            printed = subprocess.run(
+            run = subprocess.run(
                 [
                     str(self.server.binaries() / "pgbench"),
                     *("--no-vacuum", "--protocol=prepared", f"--client={load.clients}"),
-                    *(f"--time={self.seconds}", f"--file={script.name}", self.dsn),
+                    *(f"--time={warm_up + self.seconds}", "--progress=1"),
+                    *(f"--file={script.name}", self.dsn),
                 ],
                 capture_output=True,
                 text=True,
                 check=False,
             )
-        found = re.search(r"tps = ([\d.]+)", printed.stdout)
-        if (
-            printed.returncode
-            or found is None
-            or "number of failed transactions: 0 " not in (printed.stdout)
-        ):
-            raise SystemExit(f"pgbench failed on {load.name}:\n{printed.stdout}{printed.stderr}")
-        return float(found[1])
+        each_second = [
+            float(tps) for tps in re.findall(r"^progress: .* ([\d.]+) tps", run.stderr, re.M)
+        ]
+        if run.returncode or len(each_second) <= warm_up:
+            raise SystemExit(f"pgbench failed on {load.name}:\n{run.stdout}{run.stderr}")
+        return mean(each_second[warm_up:])
 
     def compare(self, title: str, first: str, loads: Iterable[Load], *, batch: int = 1) -> None:
         """Run the loads in turn, and show each beside the one that is named `first`."""
@@ -162,7 +157,7 @@ def against_the_floor(bench: Bench) -> None:
 
 
 def one_package(bench: Bench) -> None:
-    script = publish("1")
+    script = single("1")
     bench.compare(
         "All on one package",
         "1 client",
@@ -183,7 +178,7 @@ def growing_package(bench: Bench) -> None:
     bench.compare(
         "A package that has had many versions, 1 client",
         "10 versions",
-        [Load(f"{size:,} versions", publish(str(number))) for size, number in sizes.items()],
+        [Load(f"{size:,} versions", single(str(number))) for size, number in sizes.items()],
     )
 
 
@@ -207,14 +202,14 @@ QUESTIONS: dict[str, Callable[[Bench], None]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("questions", nargs="*", help=f"of: {', '.join(QUESTIONS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 2 seconds, not 7 of 5")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 3 seconds, not 7 of 5")
     parser.add_argument("--bindir", help="a folder of PostgreSQL binaries, `system` or `wheel`")
     parser.add_argument("--output", type=Path, help="append the raw figures, JSON lines")
     options = parser.parse_args()
     if unknown := set(options.questions) - set(QUESTIONS):
         parser.error(f"no question {', '.join(unknown)}: there are {', '.join(QUESTIONS)}")
 
-    rounds, seconds = (3, 2) if options.quick else (7, 5)
+    rounds, seconds = (3, 3) if options.quick else (7, 5)
     base = Path(tempfile.mkdtemp(prefix="pkgdb-bench-"))
     try:
         with Server(base, options.bindir, die_with_parent=True, settings=SETTINGS) as server:

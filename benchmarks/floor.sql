@@ -1,49 +1,59 @@
--- The floor: the rows of one publish, written with no check and no lock at all. It needs to be told
--- what pkgdb.publish finds out: the registration, and that everything is new.
-create table public.target as
-select row_number() over (order by r.registration_id)::integer as number, r.registration_id, r.name
-  from pkgdb.registration r;
-alter table public.target add primary key (number);
-
+-- The floor: the rows of one publish, written from the same arguments with no check and no lock. It
+-- believes that the package exists, that the version and its one file are new, and that the version
+-- is the latest.
 create function public.floor_publish(
-    p_number integer, p_version text, p_filename text, p_sha256 bytea, p_size bigint
+    p_namespace text, p_repository text, p_ecosystem text, p_name text, p_version text,
+    p_variant text default '', p_files jsonb default '[]', p_metadata jsonb default '{}'
 )
 returns pkgdb.version_ref
 language plpgsql
 as $$
 declare
-    v_now      timestamptz := clock_timestamp();
-    v_target   public.target;
-    v_version  bigint;
-    v_revision bigint;
+    v_now          timestamptz := clock_timestamp();
+    v_file         jsonb := p_files -> 0;
+    v_sha256       bytea := decode(v_file ->> 'sha256', 'hex');
+    v_size         bigint := (v_file ->> 'size')::bigint;
+    v_repository   pkgdb.repository;
+    v_registration pkgdb.registration;
+    v_version_id   bigint;
+    v_revision     bigint;
 begin
-    select * into v_target from public.target t where t.number = p_number;
+    select * into v_repository
+      from pkgdb.repository r
+     where r.namespace = p_namespace and r.name = p_repository and r.status = 'live';
+    select * into v_registration
+      from pkgdb.registration r
+     where r.namespace = p_namespace and r.scope_id = 0 and r.ecosystem = p_ecosystem
+       and r.normalized_name = p_name;
+
     insert into pkgdb.package_version
-        (namespace, registration_id, scheme, version, status, added_epoch, created_at,
-         published_at)
+        (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,
+         created_at, published_at)
     values
-        ('bench', v_target.registration_id, 'semver53', p_version, 'available', 1, v_now, v_now)
-    returning version_id into v_version;
+        (p_namespace, v_registration.registration_id, v_registration.scheme, p_version, p_variant,
+         'available', p_metadata, v_repository.epoch, v_now, v_now)
+    returning version_id into v_version_id;
     insert into pkgdb.blob (namespace, sha256, size, created_at)
-    values ('bench', p_sha256, p_size, v_now);
+    values (p_namespace, v_sha256, v_size, v_now);
     insert into pkgdb.file
         (namespace, registration_id, version_id, filename, filename_scope_id, role, sha256,
-         status, added_epoch, created_at)
+         media_type, attributes, status, added_epoch, created_at)
     values
-        ('bench', v_target.registration_id, v_version, p_filename, v_version, 'main', p_sha256,
-         'available', 1, v_now);
+        (p_namespace, v_registration.registration_id, v_version_id, v_file ->> 'filename',
+         v_version_id, 'main', v_sha256, v_file ->> 'media_type',
+         coalesce(v_file -> 'attributes', '{}'), 'available', v_repository.epoch, v_now);
     update pkgdb.registration
-       set latest_version_id = v_version, latest_stable_version_id = v_version,
+       set latest_version_id = v_version_id, latest_stable_version_id = v_version_id,
            version_count = version_count + 1, file_count = file_count + 1,
-           byte_count = byte_count + p_size, revision = revision + 1, updated_at = v_now
-     where namespace = 'bench' and registration_id = v_target.registration_id
+           byte_count = byte_count + v_size, revision = revision + 1, updated_at = v_now
+     where namespace = p_namespace and registration_id = v_registration.registration_id
     returning revision into v_revision;
     insert into pkgdb.outbox
         (namespace, event, repository_id, registration_id, version_id, revision, ecosystem, name,
          version, variant, login, occurred_at)
     values
-        ('bench', 'created', 1, v_target.registration_id, v_version, v_revision, 'npm',
-         v_target.name, p_version, '', session_user, v_now);
-    return (v_target.registration_id, v_version, v_revision, 'created')::pkgdb.version_ref;
+        (p_namespace, 'created', v_repository.repository_id, v_registration.registration_id,
+         v_version_id, v_revision, p_ecosystem, p_name, p_version, p_variant, session_user, v_now);
+    return (v_registration.registration_id, v_version_id, v_revision, 'created')::pkgdb.version_ref;
 end;
 $$;
