@@ -1,12 +1,14 @@
--- The floor: the rows of one publish, written from the same arguments with no check and no lock. It
--- believes that the package exists, that the version and its one file are new, and that the version
--- is the latest.
+-- The floor: the rows of one publish, written from the same arguments and with the same privileges
+-- (the tables are private), with no check and no lock. It believes that the package exists, that
+-- the version and its one file are new, and that the version is the latest.
 create function public.floor_publish(
     p_namespace text, p_repository text, p_ecosystem text, p_name text, p_version text,
     p_variant text default '', p_files jsonb default '[]', p_metadata jsonb default '{}'
 )
 returns pkgdb.version_ref
 language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_now          timestamptz := clock_timestamp();
@@ -57,3 +59,4 @@ begin
     return (v_registration.registration_id, v_version_id, v_revision, 'created')::pkgdb.version_ref;
 end;
 $$;
+alter function public.floor_publish owner to pkgdb_owner;
