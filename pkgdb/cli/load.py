@@ -123,6 +123,8 @@ class Loader:
                     continue
                 self.report.unregistered_files += entry.unregistered
                 self._follow(file, entry)
+            # Plans made while the tables were empty would stay until they are analysed.
+            self.connection.execute("discard plans")
 
     def _follow(self, file: str, entry: Entry) -> None:
         if entry.yanked is not False:

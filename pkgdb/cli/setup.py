@@ -43,17 +43,27 @@ def _stop(base: Path | None) -> None:
 
 @click.command()
 @dsn_option
-@click.option("--to", "revision", default="head", show_default=True, help="Up to this revision.")
+@click.option(
+    "--to",
+    "revision",
+    default="head",
+    show_default=True,
+    help="Up to this revision; `base` removes the schema and all that is in it.",
+)
 @click.option("--sql", "as_sql", is_flag=True, help="Print the script and connect to nothing.")
 def migrate(dsn: str | None, revision: str, as_sql: bool) -> None:
     """Create pkgdb's schema, or bring it up to date."""
     from pkgdb import migrate as migrations
 
+    move = migrations.downgrade if revision == "base" else migrations.upgrade
     if as_sql:
-        click.echo(migrations.upgrade(None, revision, sql=True))
+        click.echo(move(None, revision, sql=True))
         return
     dsn = resolved(dsn)
     before = migrations.current(dsn)
-    migrations.upgrade(dsn, revision)
+    move(dsn, revision)
     after = migrations.current(dsn)
-    click.echo(f"at {after} already" if before == after else f"{before or 'nothing'} -> {after}")
+    if before == after:
+        click.echo(f"at {after or 'nothing'} already")
+    else:
+        click.echo(f"{before or 'nothing'} -> {after or 'nothing'}")

@@ -9,6 +9,10 @@ returns pkgdb.repository_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+-- Everything of the repository is touched: what the planner believes about tables that nobody has
+-- analysed yet must not make it read them once for each package.
+set enable_nestloop = off
+set jit = off
 as $$
 declare
     v_request    pkgdb.request;

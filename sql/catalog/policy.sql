@@ -90,7 +90,8 @@ return pg_catalog.jsonb_build_object(
 -- The view of repositories calls it in the reader's name.
 grant execute on function pkgdb.policy_of to pkgdb_reader;
 
--- Whether a normalised name falls under one of the patterns: * is any text, ? any one character.
+-- Whether a name falls under one of the patterns: * is any text, ? any one character. Case is
+-- ignored, and - _ . stand for one another, so that no spelling of a name slips through.
 create function pkgdb.is_protected(p_patterns text[], p_normalized_name text)
 returns boolean
 language sql
@@ -98,9 +99,11 @@ immutable parallel safe
 return exists (
     select
       from pg_catalog.unnest(p_patterns) p (pattern)
-     where p_normalized_name like pg_catalog.translate(
+     where pg_catalog.translate(pg_catalog.lower(p_normalized_name collate "C"), '_.', '--')
+           like pg_catalog.translate(
                pg_catalog.regexp_replace(
-                   pg_catalog.lower(p.pattern collate "C"), '([\\%_])', '\\\1', 'g'),
+                   pg_catalog.translate(pg_catalog.lower(p.pattern collate "C"), '_.', '--'),
+                   '([\\%])', '\\\1', 'g'),
                '*?', '%_') collate "C");
 
 -- A name as a hurried reader sees it (PyPI's ultranormalised form): case and separators gone, and

@@ -10,6 +10,41 @@ create type pkgdb.violation as (
 comment on type pkgdb.violation is
     'A promise that does not hold: which, in which relation, at which row, and how.';
 
+-- Whether what is stored of a version differs from what its scheme says today. A version that the
+-- scheme refuses differs.
+create function pkgdb.is_stale(p_version pkgdb.package_version)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+    return p_version.normalized_version
+               <> pkgdb.scheme_normalize_version(p_version.scheme, p_version.version)
+        or p_version.version_key
+               <> pkgdb.scheme_version_key(p_version.scheme, p_version.version)
+        or p_version.prerelease
+               <> pkgdb.scheme_is_prerelease(p_version.scheme, p_version.version);
+exception when sqlstate 'RG400' then
+    return true;
+end;
+$$;
+
+-- The same for a name and the rule of its ecosystem.
+create function pkgdb.is_stale_name(
+    p_registration pkgdb.registration, p_ecosystem pkgdb.ecosystem
+)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+    return p_registration.normalized_name
+               <> pkgdb.rule_normalize_name(p_ecosystem.name_rule, p_registration.name);
+exception when sqlstate 'RG400' then
+    return true;
+end;
+$$;
+
 create function pkgdb.check_integrity(p_namespace pkgdb.string default null)
 returns setof pkgdb.violation
 language plpgsql
@@ -141,9 +176,7 @@ begin
            format('identity, key or prerelease of %L is stale', v.version)
       from pkgdb.package_version v
      where (p_namespace is null or v.namespace = p_namespace)
-       and (v.normalized_version <> pkgdb.scheme_normalize_version(v.scheme, v.version)
-            or v.version_key <> pkgdb.scheme_version_key(v.scheme, v.version)
-            or v.prerelease <> pkgdb.scheme_is_prerelease(v.scheme, v.version));
+       and pkgdb.is_stale(v);
 
     return query
     select 'identity and order', 'package_version',
@@ -164,7 +197,7 @@ begin
       join pkgdb.ecosystem e on e.ecosystem = r.ecosystem
       cross join lateral (
            values
-           (case when r.normalized_name <> pkgdb.rule_normalize_name(e.name_rule, r.name)
+           (case when pkgdb.is_stale_name(r, e)
                  then format('normalised name %L is stale', r.normalized_name) end),
            (case when r.scheme <> e.scheme
                  then format('scheme is %s, the ecosystem''s is %s', r.scheme, e.scheme) end),
@@ -363,7 +396,8 @@ begin
       left join (
            select o.namespace, o.registration_id, count(*) as events, max(o.revision) as revision
              from pkgdb.outbox o
-            where o.registration_id is not null
+            where (p_namespace is null or o.namespace = p_namespace)
+              and o.registration_id is not null
             group by o.namespace, o.registration_id) e
         on e.namespace = r.namespace and e.registration_id = r.registration_id
      where (p_namespace is null or r.namespace = p_namespace)
@@ -378,7 +412,8 @@ begin
       left join (
            select o.namespace, o.repository_id, count(*) as events, max(o.revision) as revision
              from pkgdb.outbox o
-            where o.registration_id is null
+            where (p_namespace is null or o.namespace = p_namespace)
+              and o.registration_id is null
             group by o.namespace, o.repository_id) e
         on e.namespace = r.namespace and e.repository_id = r.repository_id
      where (p_namespace is null or r.namespace = p_namespace)

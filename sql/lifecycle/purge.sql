@@ -37,6 +37,9 @@ returns pkgdb.purge_report
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan  -- whatever the statistics say of one namespace
+set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_repository_id bigint;

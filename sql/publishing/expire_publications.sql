@@ -14,8 +14,9 @@ declare
     v_expired      bigint := 0;
 begin
     perform pkgdb.check_text('namespace', p_namespace, 255);
-    if p_limit is null or p_limit not between 1 and 100000 then
-        raise exception using errcode = 'RG400', message = 'limit must be 1 to 100000';
+    -- Each takes a lock of its own, and the table of locks is finite.
+    if p_limit is null or p_limit not between 1 and 1000 then
+        raise exception using errcode = 'RG400', message = 'limit must be 1 to 1000';
     end if;
 
     v_now := pkgdb.clock();

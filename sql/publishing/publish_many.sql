@@ -53,7 +53,7 @@ begin
 
     v_item.ecosystem := p_value ->> 'ecosystem';
     v_item.name := p_value ->> 'name';
-    v_item.version := p_value ->> 'version';
+    v_item.version := btrim(p_value ->> 'version', E' \t\n\r\f\x0b');
     v_item.variant := coalesce(p_value ->> 'variant', '');
     v_item.metadata := coalesce(p_value -> 'metadata', '{}');
     if p_ecosystem.ecosystem is null then
@@ -96,14 +96,17 @@ begin
     select coalesce(array_agg(s.item), '{}') into v_suspect
       from (select i.item,
                    count(*) over (
-                       partition by i.ecosystem, i.normalized_name, f.filename) > 1
+                       partition by i.ecosystem, i.normalized_name, f.filename,
+                                    case e.filename_scope when 'version' then i.item end) > 1
                    or min(f.size) over (partition by f.sha256)
                       <> max(f.size) over (partition by f.sha256)
                    or exists (
                         select from pkgdb.blob b
                          where b.namespace = v_namespace and b.sha256 = f.sha256
-                           and b.size <> f.size) as suspect
+                           and b.size <> f.size
+                        offset 0) as suspect
               from unnest(p_items) i
+              join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
               cross join lateral unnest(i.files) f
              where i.message is null) s
      where s.suspect;
@@ -128,18 +131,24 @@ begin
                          where v.namespace = v_namespace and v.registration_id = r.registration_id
                            and v.normalized_version = c.normalized_version
                            and v.variant = c.variant
-                           and v.status in ('processing', 'available', 'quarantined'))
-                    and not exists (
+                           and v.status in ('processing', 'available', 'quarantined')
+                        offset 0)
+                    and (e.filename_scope = 'version' or not exists (
                         select from unnest(c.files) n
-                          join pkgdb.file f
-                            on f.namespace = v_namespace and f.registration_id = r.registration_id
-                           and f.filename_scope_id = 0 and f.filename = n.filename
-                           and f.status in ('processing', 'available'))
+                         where exists (
+                            select from pkgdb.file f
+                             where f.namespace = v_namespace
+                               and f.registration_id = r.registration_id
+                               and f.filename_scope_id = 0 and f.filename = n.filename
+                               and f.status in ('processing', 'available')
+                            offset 0)
+                        offset 0))
                     and (p_repository.reuse = 'always' or not exists (
                         select from pkgdb.tombstone t
                          where t.namespace = v_namespace and t.registration_id = r.registration_id
                            and t.normalized_version = c.normalized_version
-                           and t.variant = c.variant and t.filename = ''))
+                           and t.variant = c.variant and t.filename = ''
+                        offset 0))
                 ) over (partition by c.ecosystem, c.normalized_name order by c.item),
                 r, null, null)::pkgdb.bulk_item
           from (select i.*,
@@ -321,9 +330,10 @@ returns setof pkgdb.bulk_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
--- Tables that have just been filled look small to the planner until they are analysed, and a join
--- would read them once for each item. Hence probes of whole keys by laterals that `offset 0` keeps
--- apart, and no sequential scans.
+-- A namespace that has just been filled looks empty to the planner until its tables are analysed,
+-- and a join would read it once for each item. Hence probes of whole keys by laterals that `offset
+-- 0` keeps apart, plans that do not look at the namespace's statistics, and no sequential scans.
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$

@@ -355,7 +355,8 @@ begin
              created_at, published_at)
         values
             (v_registration.namespace, v_registration.registration_id, v_registration.scheme,
-             p_version, p_variant, 'available', p_metadata, v_repository.epoch, v_now, v_now)
+             btrim(p_version, E' \t\n\r\f\x0b'), p_variant, 'available', p_metadata,
+             v_repository.epoch, v_now, v_now)
         returning * into v_version;
         if p_files <> '{}' then
             v_bytes := pkgdb.insert_files(p_locked, v_version, p_files, 'main');
@@ -382,7 +383,13 @@ begin
     if v_missing = '{}' then
         return pkgdb.unchanged(v_registration, v_version);
     end if;
-    if v_ecosystem.file_rule = 'one' then
+    if v_ecosystem.file_rule = 'one' and exists (
+        select from pkgdb.file f
+         where f.namespace = v_version.namespace
+           and f.registration_id = v_version.registration_id
+           and f.version_id = v_version.version_id and f.role = 'main'
+           and f.status in ('processing', 'available'))
+    then
         raise exception using
             errcode = 'RG409',
             message = format('version %s of %s exists with other content',

@@ -60,8 +60,7 @@ return case
     else pkgdb.malformed_name(
         p_name, 'A letter, then letters, digits and _ -, at most 64 characters.')
 end;
-comment on function pkgdb.cargo_name is
-    'Lower case, _ as -. Raises RG400 for what is no name.';
+comment on function pkgdb.cargo_name is 'Lower case, _ as -. Raises RG400 for what is no name.';
 
 -- Debian Policy 5.6.1.
 create function pkgdb.deb_name(p_name text)

@@ -54,7 +54,8 @@ begin
 end;
 $$;
 comment on function pkgdb.scheme_normalize_version is
-    'Identity of a version: equal exactly where the ecosystem holds two spellings for one version.';
+    'Identity of a version: equal exactly where the ecosystem holds two spellings for one '
+    'version.';
 
 create function pkgdb.scheme_is_prerelease(p_scheme text, p_version text)
 returns boolean

@@ -13,6 +13,6 @@ begin
 end;
 $$;
 comment on function pkgdb.version_key is
-    'Order key of a version: bytes compare as the ecosystem''s own tool compares versions. Errors: '
-    'RG400 no such ecosystem, malformed version.';
+    'Order key of a version: bytes compare as the ecosystem''s own tool compares versions. '
+    'Errors: RG400 no such ecosystem, malformed version.';
 grant execute on function pkgdb.version_key to pkgdb_reader;

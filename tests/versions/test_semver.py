@@ -27,25 +27,29 @@ Parsed = list[tuple[str, bool] | None]
 
 
 class Node:
-    """node-semver, in a folder of its own."""
+    """node-semver: the one that npm itself uses, else one that npm installs into a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.node, self.folder = oracle("node"), folder
-        command = [oracle("npm"), "install", "--silent", "--no-audit", "--prefix", folder, "semver"]
+        self.node, npm = oracle("node"), oracle("npm")
+        self.folder = Path(npm).resolve().parent.parent
+        if self.run("require('semver')").returncode == 0:
+            return
+        self.folder = folder
+        command = [npm, "install", "--silent", "--no-audit", "--prefix", folder, "semver"]
         if subprocess.run(command, check=False, capture_output=True).returncode != 0:
             missing("npm cannot install semver")
+
+    def run(self, script: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        command = [self.node, "-e", script]
+        return subprocess.run(
+            command, check=False, input=given, capture_output=True, cwd=self.folder, text=True
+        )
 
     def __call__(
         self, versions: list[str], pairs: list[tuple[str, str]]
     ) -> tuple[Parsed, list[int]]:
-        done = subprocess.run(
-            [self.node, "-e", NODE],
-            input=json.dumps({"versions": versions, "pairs": pairs}),
-            capture_output=True,
-            check=True,
-            cwd=self.folder,
-            text=True,
-        )
+        done = self.run(NODE, json.dumps({"versions": versions, "pairs": pairs}))
+        done.check_returncode()
         parsed, compared = json.loads(done.stdout)
         return [entry and tuple(entry) for entry in parsed], compared
 

@@ -8,6 +8,9 @@ returns bigint
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan  -- whatever the statistics say of one namespace
+set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_repository   pkgdb.repository;

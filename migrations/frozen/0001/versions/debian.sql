@@ -41,8 +41,7 @@ begin
                'with a digit, at most 255 characters.';
 end;
 $$;
-comment on function pkgdb.debian_normalize is
-    'A Debian version as it is; RG400 where it is none.';
+comment on function pkgdb.debian_normalize is 'A Debian version as it is; RG400 where it is none.';
 
 create function pkgdb.debian_key(p_version text)
 returns bytea
