@@ -15,7 +15,7 @@ comment on type pkgdb.violation is
 create function pkgdb.is_stale(p_version pkgdb.package_version)
 returns boolean
 language plpgsql
-stable
+immutable
 as $$
 begin
     return p_version.normalized_version
@@ -35,7 +35,7 @@ create function pkgdb.is_stale_name(
 )
 returns boolean
 language plpgsql
-stable
+immutable
 as $$
 begin
     return p_registration.normalized_name

@@ -185,7 +185,7 @@ PROTECTED = {
     "*secret*": (["secret", "a-secret-b"], ["secre-t"]),
     "ab?": (["abc", "AB1"], ["ab", "abcd"]),
     "Exact": (["exact", "EXACT"], ["exact1", "inexact"]),
-    "under_score": ([], ["under-score", "underxscore"]),
+    "under_score": (["under-score", "Under.Score"], ["underxscore", "underscore"]),
     "per%cent": ([], ["percent", "perxcent"]),
     "back\\slash": ([], ["backslash"]),
     "*": (["anything"], []),

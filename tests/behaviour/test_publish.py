@@ -168,11 +168,12 @@ def test_one_file_ecosystems(api, repo, ecosystem, name, version):
             tool.publish(version, files=[other])
 
 
-def test_a_one_file_version_without_its_file_stays_as_it_is(api, repo):
+def test_a_one_file_version_without_its_file_gets_it(api, repo):
     tool = repo.at("npm", "tool")
     tool.publish("1.0.0")
+    assert tool.publish("1.0.0", files=[file("a")]).outcome == "files_added"
     with api.refused("RG409"):
-        tool.publish("1.0.0", files=[file("a")])
+        tool.publish("1.0.0", files=[file("b")])
 
 
 def test_malformed_files(api, repo, demo, subtests):
