@@ -288,10 +288,11 @@ LINTS = {
                  where c.relnamespace = p.pronamespace and c.relkind = 'r'
                    and p.prosrc ~* (
                         '\\m(from|join|into|update)\\s+pkgdb\\.' || c.relname || '\\M')))""",
+    # One that catches an error begins a subtransaction, which a parallel worker may not.
     "an immutable function that is not parallel safe": """
         select p.oid::regprocedure from pg_proc p
          where p.pronamespace = 'pkgdb'::regnamespace and p.provolatile = 'i'
-           and p.proparallel <> 's'""",
+           and (p.proparallel <> 's') <> (p.prosrc ~ '\\mexception when\\M')""",
     "a constraint or index with a name of another pattern": """
         select c.conname from pg_constraint c
           join pg_class t on t.oid = c.conrelid
