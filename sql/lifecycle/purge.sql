@@ -63,10 +63,7 @@ begin
           from pkgdb.repository r
          where r.namespace = p_namespace and r.name = p_repository and r.status = 'live';
         if not found then
-            raise exception using
-                errcode = 'RG404',
-                message = format('no repository %s in namespace %s',
-                                 pkgdb.quoted(p_repository), pkgdb.quoted(p_namespace));
+            perform pkgdb.no_repository(p_namespace, p_repository);
         end if;
     end if;
     v_now := pkgdb.clock();
