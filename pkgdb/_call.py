@@ -65,4 +65,5 @@ def _adapt(value: Any) -> Any:
             raise MalformedArgument(f"not JSON: {exc}", sqlstate="RG400") from exc
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value
+    # A list is JSON, a tuple is an array.
+    return list(value) if isinstance(value, tuple) else value

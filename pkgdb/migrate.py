@@ -6,14 +6,18 @@ An application with an alembic history of its own may instead list `version_loca
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from psycopg.rows import class_row
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 
+from pkgdb._sync.registry import connect
+from pkgdb.errors import Conflict, MalformedArgument, NotFound
 from pkgdb.resources import folder
 
 VERSION_SCHEMA = "pkgdb"
@@ -57,6 +61,54 @@ def current(target: Target) -> str | None:
             return current(connection)
     options = {"version_table": VERSION_TABLE, "version_table_schema": VERSION_SCHEMA}
     return MigrationContext.configure(target, opts=options).get_current_revision()
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """A package that was ordered by an older scheme than its ecosystem's present one."""
+
+    namespace: str
+    repository: str
+    ecosystem: str
+    name: str
+    registration_id: int
+    scheme: str
+    current_scheme: str
+    refusal: MalformedArgument | Conflict | None = None  # why it still is; None: it was moved
+
+
+_OUTDATED = """
+    select namespace, repository, ecosystem, name, registration_id, scheme, current_scheme
+      from pkgdb.outdated_registrations
+     where (namespace, registration_id) > (%s, %s)
+     order by namespace, registration_id
+     limit 1000
+"""
+
+
+def upgrade_schemes(dsn: str) -> Iterator[Outdated]:
+    """Order every package by its ecosystem's present scheme, beside whatever else goes on.
+
+    Each package is a transaction of its own. One that the new scheme refuses stays as it is, and
+    the others go on; a run that was cut short is taken up by the next one.
+    """
+    after = ("", 0)
+    with psycopg.connect(dsn, autocommit=True) as connection, connect(dsn) as registry:
+        while True:
+            cursor = connection.cursor(row_factory=class_row(Outdated))
+            found = cursor.execute(_OUTDATED, after).fetchall()
+            for package in found:
+                after = (package.namespace, package.registration_id)
+                try:
+                    registry.upgrade_scheme(*after)
+                except (MalformedArgument, Conflict) as refusal:
+                    yield replace(package, refusal=refusal)
+                except NotFound:  # it went away in the meantime
+                    continue
+                else:
+                    yield package
+            if not found:
+                return
 
 
 def version_location() -> str:

@@ -101,6 +101,13 @@ class _Tags(_Version):
     tag: Named[str] = Column(Text)
 
 
+class _OutdatedRegistrations(_Package):
+    registration_id: Named[int] = Column(BigInteger)
+    scheme: Named[str] = Column(Text)
+    current_scheme: Named[str] = Column(Text)
+    versions: Named[int] = Column(BigInteger)
+
+
 class _LockWaits(TypedColumns):
     pid: Named[int | None] = Column(Integer)
     gid: Named[str | None] = Column(Text)
@@ -124,3 +131,4 @@ package_versions = Table("package_versions", metadata, _PackageVersions)
 files = Table("files", metadata, _Files)
 tags = Table("tags", metadata, _Tags)
 lock_waits = Table("lock_waits", metadata, _LockWaits)
+outdated_registrations = Table("outdated_registrations", metadata, _OutdatedRegistrations)

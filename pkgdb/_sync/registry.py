@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -821,18 +821,25 @@ class Registry:
         ecosystem: str | PackageURL,
         name: str | None = None,
         want: str | None = None,
-        variant: str | None = None,
+        variants: str | Sequence[str] | None = None,
     ) -> VersionInfo:
         """Finds one available version.
 
         Args:
-            want: `latest`, `latest_stable`, `tag:<name>` or a version; or the version of a purl.
-            variant: None for any.
+            want: `latest`, `latest_stable`, `tag:<name>` or a version, or the version of a purl;
+                for nuget also `latest_semver1` and `latest_stable_semver1`, for clients that do
+                not know SemVer 2.
+            variants: The variant, or those that the client can use, best first; None for any.
 
         Raises:
             NotFound: RG404: there is no such version.
         """
-        package = coordinates(ecosystem, name, want, variant)
+        one = variants if isinstance(variants, str) else None
+        package = coordinates(ecosystem, name, want, one)
+        if package.variant is not None:
+            usable: tuple[str, ...] | None = (package.variant,)
+        else:
+            usable = None if variants is None else tuple(variants)
         return VersionInfo.from_row(
             self._row(
                 "resolve",
@@ -841,7 +848,7 @@ class Registry:
                 ecosystem=package.ecosystem,
                 name=package.name,
                 want=package.version,
-                variant=package.variant,
+                variants=usable,
             )
         )
 
@@ -899,6 +906,26 @@ class Registry:
         return self._change_name(
             "repair_latest", (namespace, repository), (ecosystem, name), actor=actor
         )
+
+    def upgrade_scheme(
+        self, namespace: str, registration_id: int, *, actor: str | None = None
+    ) -> VersionRef:
+        """Orders the versions of a package by its ecosystem's present scheme.
+
+        `pkgdb.migrate.upgrade_schemes` calls it for every package that needs it.
+
+        Returns:
+            Outcome `scheme_upgraded` or `unchanged`.
+
+        Raises:
+            NotFound: RG404: there is no such registration.
+            MalformedArgument: RG400: the scheme refuses a version that the package has.
+            Conflict: RG409: two live versions are one in the new scheme.
+        """
+        row = self._row(
+            "upgrade_scheme", namespace=namespace, registration_id=registration_id, actor=actor
+        )
+        return VersionRef.from_row(row)
 
     # Order
 

@@ -7,7 +7,7 @@ from pkgdb.cli.database import told
 from pkgdb.cli.demo import demo
 from pkgdb.cli.integrity import check, locks
 from pkgdb.cli.load import load
-from pkgdb.cli.setup import down, migrate, up
+from pkgdb.cli.setup import down, migrate, up, upgrade_schemes
 from pkgdb.cli.show import show
 
 
@@ -27,5 +27,5 @@ def cli() -> None:
     """
 
 
-for command in (up, down, migrate, load, show, check, locks, demo):
+for command in (up, down, migrate, upgrade_schemes, load, show, check, locks, demo):
     cli.add_command(command)

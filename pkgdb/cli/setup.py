@@ -1,11 +1,14 @@
-"""``up``, ``down`` and ``migrate``."""
+"""``up``, ``down``, ``migrate`` and ``upgrade-schemes``."""
 
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
+from rich.progress import Progress
 
 from pkgdb import server
-from pkgdb.cli.database import dsn_option, resolved
+from pkgdb.cli.database import connected, dsn_option, json_option, print_json, resolved
 
 _base = click.option(
     "--base",
@@ -67,3 +70,49 @@ def migrate(dsn: str | None, revision: str, as_sql: bool) -> None:
         click.echo(f"at {after or 'nothing'} already")
     else:
         click.echo(f"{before or 'nothing'} -> {after or 'nothing'}")
+    if after and (outdated := _outdated(dsn)):
+        click.echo(f"{outdated:,} packages are in an older order: run `pkgdb upgrade-schemes`")
+
+
+@click.command("upgrade-schemes")
+@dsn_option
+@json_option
+def upgrade_schemes(dsn: str | None, as_json: bool) -> None:
+    """Order every package by its ecosystem's present version scheme; exit 1 where one refuses.
+
+    Readers and publishers go on meanwhile. Run it again after an interruption.
+    """
+    from pkgdb import migrate as migrations
+
+    dsn = resolved(dsn)
+    moved, refused = 0, []
+    with Progress(disable=as_json) as progress:
+        task = progress.add_task("packages", total=_outdated(dsn))
+        for package in migrations.upgrade_schemes(dsn):
+            progress.advance(task)
+            if package.refusal is None:
+                moved += 1
+            else:
+                refused.append(package)
+    if as_json:
+        print_json(
+            {
+                "moved": moved,
+                "refused": [
+                    asdict(replace(package, refusal=None)) | {"refusal": str(package.refusal)}
+                    for package in refused
+                ],
+            }
+        )
+    else:
+        click.echo(f"{moved:,} packages moved, {len(refused):,} refused")
+        for package in refused:
+            where = f"{package.namespace}/{package.repository}"
+            click.echo(f"{where} {package.ecosystem} {package.name}: {package.refusal}", err=True)
+    sys.exit(1 if refused else 0)
+
+
+def _outdated(dsn: str) -> int:
+    with connected(dsn) as connection:
+        row = connection.execute("select count(*) from pkgdb.outdated_registrations").fetchone()
+    return int(row["count"]) if row else 0

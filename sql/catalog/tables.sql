@@ -247,6 +247,7 @@ create table pkgdb.tombstone (
     namespace          pkgdb.string not null,
     registration_id    bigint not null,
     normalized_version pkgdb.string not null,
+    version            pkgdb.string not null,
     variant            pkgdb.string not null,
     filename           pkgdb.string not null,
     content_sha256     bytea not null,
@@ -259,6 +260,8 @@ create table pkgdb.tombstone (
 comment on table pkgdb.tombstone is
     'What was deleted, remembered beyond the purge so that the reuse policy can be kept: one row '
     'for the version (file name '''', digest of its metadata) and one for each file.';
+comment on column pkgdb.tombstone.version is
+    'As it was published last, so that its identity can be told again under another scheme.';
 
 create table pkgdb.request (
     namespace   pkgdb.string not null,

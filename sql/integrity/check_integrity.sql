@@ -29,6 +29,20 @@ exception when sqlstate 'RG400' then
 end;
 $$;
 
+-- The same for what is remembered of a deleted version.
+create function pkgdb.is_stale_tombstone(p_tombstone pkgdb.tombstone, p_scheme text)
+returns boolean
+language plpgsql
+immutable
+as $$
+begin
+    return p_tombstone.normalized_version
+               <> pkgdb.scheme_normalize_version(p_scheme, p_tombstone.version);
+exception when sqlstate 'RG400' then
+    return true;
+end;
+$$;
+
 -- The same for a name and the rule of its ecosystem.
 create function pkgdb.is_stale_name(
     p_registration pkgdb.registration, p_ecosystem pkgdb.ecosystem
@@ -368,11 +382,12 @@ begin
                jsonb_build_object('namespace', t.namespace, 'registration_id', t.registration_id,
                                   'normalized_version', t.normalized_version,
                                   'variant', t.variant),
-               'no such registration'
+               case when r.registration_id is null then 'no such registration'
+                    else format('normalised version is stale of %L', t.version) end
           from pkgdb.tombstone t
-         where not exists (
-            select from pkgdb.registration r
-             where r.namespace = t.namespace and r.registration_id = t.registration_id)
+          left join pkgdb.registration r
+            on r.namespace = t.namespace and r.registration_id = t.registration_id
+         where r.registration_id is null or pkgdb.is_stale_tombstone(t, r.scheme)
       ) p
      where p_namespace is null or p.namespace = p_namespace;
 

@@ -79,8 +79,9 @@ end;
 $$;
 
 -- Finds the registrations that have the items' names, and which items are plain: well-formed, a new
--- identity, first of it in the batch, allowed by every rule, no file name or size in conflict; and
--- no item of the same package before it that is not. The repository is locked.
+-- identity, first of it in the batch, allowed by every rule, no file name or size in conflict, the
+-- package ordered by its ecosystem's present scheme; and no item of the same package before it that
+-- is not. The repository is locked.
 create function pkgdb.classify_items(
     p_repository pkgdb.repository, p_items pkgdb.bulk_item[]
 )
@@ -125,7 +126,7 @@ begin
                                   and not (e.new_names_lower
                                            and c.name <> lower(c.name collate "C"))
                              else r.repository_id = p_repository.repository_id
-                                  and r.status = 'active' end
+                                  and r.status = 'active' and r.scheme = e.scheme end
                     and not exists (
                         select from pkgdb.package_version v
                          where v.namespace = v_namespace and v.registration_id = r.registration_id

@@ -36,10 +36,7 @@ class Calls:
         statement = sql.SQL("select * from pkgdb.{}({})").format(
             sql.Identifier(function), sql.SQL(", ").join(places)
         )
-        values = [
-            Jsonb(value) if isinstance(value, dict | list) else value
-            for value in (*self.first, *args, *named.values())
-        ]
+        values = [adapted(value) for value in (*self.first, *args, *named.values())]
         with self.connection.cursor(row_factory=namedtuple_row) as cursor:
             return cursor.execute(statement, values).fetchall()
 
@@ -70,6 +67,13 @@ class Calls:
         with self.changes_nothing(), pytest.raises(psycopg.Error) as caught:
             yield
         assert caught.value.sqlstate == sqlstate, caught.value
+
+
+def adapted(value: object) -> object:
+    """Lists and dicts are JSON, tuples are arrays."""
+    if isinstance(value, dict | list):
+        return Jsonb(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def file(filename: str, content: str = "content", /, **changes: object) -> dict[str, object]:

@@ -97,4 +97,4 @@ def test_a_variant_can_be_tagged(repo):
         tool.publish("1.0", arch)
     tool.set_tag("1.0", "arm64", "a")
     assert tool.resolve("tag:a").variant == "arm64"
-    assert tool.resolve("tag:a", "arm64").variant == "arm64"
+    assert tool.resolve("tag:a", ("arm64",)).variant == "arm64"

@@ -99,7 +99,7 @@ CALLS = [
     ("resolve", {"p_want": "latest_stable"}),
     ("resolve", {"p_want": "1.77"}),
     ("resolve", {"p_want": "tag:lts"}),
-    ("resolve", {"p_want": "latest", "p_variant": ""}),
+    ("resolve", {"p_want": "latest", "p_variants": ("any", "")}),
     ("publish", {"p_version": "3", "p_files": [some_file(5000)]}),
     ("publish", {"p_version": "1.1"}),
     ("yank", {"p_version": "1.1999"}),

@@ -64,6 +64,7 @@ OF_OTHERS = {
     "rename_repository": Mutator(call("rename_repository", "acme", "main", "mane"), "renamed"),
     "drop_repository": Mutator(call("drop_repository", "acme", "main"), "dropped"),
     "purge": Mutator(call("purge", "acme"), "1"),
+    "upgrade_scheme": Mutator(call("upgrade_scheme", "acme", 1), "unchanged"),
 }
 
 ALL = OF_PACKAGES | OF_OTHERS

@@ -181,6 +181,7 @@ OF_REPOSITORIES = {
 NOT_OF_VERSIONS = OF_REPOSITORIES | {
     "check_integrity",
     "purge",
+    "upgrade_scheme",
     "is_prerelease",
     "normalize_name",
     "normalize_version",

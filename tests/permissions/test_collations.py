@@ -23,7 +23,7 @@ def in_collations(
         if isinstance(value, str):
             collation = f' collate "{collations[place % len(collations)]}"'
             place += 1
-        of_type = "text" if isinstance(value, str) else "jsonb"
+        of_type = {str: "text", int: "bigint"}.get(type(value), "jsonb")
         columns.append(f"{name} {of_type}{collation}")
         terms.append(f"{name} => %s::{of_type}{collation}" if explicit else f"{name} => t.{name}")
     values = [Jsonb(v) if isinstance(v, dict | list) else v for v in call.arguments.values()]

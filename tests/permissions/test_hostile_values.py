@@ -119,6 +119,7 @@ VALUES: dict[str, list[Any]] = {
     "integer": INTEGERS,
     "bigint": [*INTEGERS, 2**63 - 1, -(2**63)],
     "boolean": [True, False],
+    "pkgdb.string[]": [[], [""], [None], TEXTS[:-1]],
     "interval": ["0", "-1 s", "1 month -31 days", "300000 years", "178000000 years"],
 }
 REFUSED_BY_THE_TYPE = {"54001", "22P02", "22P05"}  # too deep; not JSON: no function is reached

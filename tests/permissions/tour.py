@@ -77,6 +77,8 @@ TOUR = [
     Call("purge", NAMESPACE),
     Call("expire_publications", NAMESPACE),
     Call("repair_latest", PACKAGE, "unchanged"),
+    # Some id that there is, also where each call before was first made and rolled back.
+    Call("upgrade_scheme", NAMESPACE | {"p_registration_id": 4}, "unchanged"),
     Call("check_integrity", NAMESPACE),
     Call("drop_repository", NAMESPACE | {"p_repository": "second"}, "dropped"),
 ]
@@ -95,6 +97,9 @@ MAKE_WORK = {
     "repair_latest": """
         update pkgdb.registration set version_count = 99
          where scheme = 'pep440' and normalized_name = 'demo-app'""",
+    "upgrade_scheme": """
+        update pkgdb.ecosystem
+           set scheme = case scheme when 'natural' then 'debian' else 'natural' end""",
 }
 
 
@@ -109,7 +114,10 @@ def perform(
             for name in arguments
         ),
     )
-    values = [Jsonb(v) if isinstance(v, dict | list) else v for v in arguments.values()]
+    values = [
+        Jsonb(v) if isinstance(v, dict | list) else list(v) if isinstance(v, tuple) else v
+        for v in arguments.values()
+    ]
     return connection.execute(statement, values).fetchall()
 
 

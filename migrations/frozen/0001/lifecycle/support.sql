@@ -11,13 +11,14 @@ declare
     v_now timestamptz := pkgdb.clock();
 begin
     insert into pkgdb.tombstone
-        (namespace, registration_id, normalized_version, variant, filename, content_sha256,
-         deleted_at)
+        (namespace, registration_id, normalized_version, version, variant, filename,
+         content_sha256, deleted_at)
     values
         (p_version.namespace, p_version.registration_id, p_version.normalized_version,
-         p_version.variant, p_filename, p_content_sha256, v_now)
+         p_version.version, p_version.variant, p_filename, p_content_sha256, v_now)
     on conflict (namespace, registration_id, normalized_version, variant, filename)
-    do update set content_sha256 = excluded.content_sha256, deleted_at = excluded.deleted_at;
+    do update set version = excluded.version, content_sha256 = excluded.content_sha256,
+                  deleted_at = excluded.deleted_at;
 end;
 $$;
 
