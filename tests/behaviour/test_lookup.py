@@ -65,13 +65,96 @@ def test_variants(api, repo):
     tool.publish("1.0", "arm64")
     tool.set_tag("1.0", "arm64", "t")
     assert tool.resolve("latest").variant == "arm64"
-    assert tool.resolve("latest", "amd64").version == "1.0"
-    assert tool.resolve("latest_stable", variant="amd64").version == "1.0"
+    assert tool.resolve("latest", ("amd64",)).version == "1.0"
+    assert tool.resolve("latest_stable", variants=("amd64",)).version == "1.0"
     assert tool.resolve("1.0").variant == "amd64"
-    assert tool.resolve("1.0", "arm64").variant == "arm64"
+    assert tool.resolve("1.0", ("arm64",)).variant == "arm64"
     for want, variant in (("latest", "mips"), ("latest", ""), ("2.0", "amd64"), ("tag:t", "amd64")):
         with api.refused("RG404"):
-            tool.resolve(want, variant)
+            tool.resolve(want, (variant,))
+    with api.refused("RG404"):
+        tool.resolve("latest", ())
+
+
+def test_the_highest_version_that_a_platform_can_use(api, repo):
+    """A gem with compiled parts has one variant for each platform, and "" for all others."""
+    gem = repo.at("gem", "nokogiri")
+    linux, mac = ("x86_64-linux", ""), ("arm64-darwin", "")
+    for version in ("1.16.0", "1.17.0.rc1", "1.17.0"):
+        gem.publish(version)
+    for version, platform in (
+        *(("1.16.0", p) for p in ("x86_64-linux", "arm64-darwin")),
+        *(("1.17.0", "x86_64-linux"), ("1.18.0", "arm64-darwin"), ("1.19.0.rc1", "x86_64-linux")),
+    ):
+        gem.publish(version, platform)
+
+    def latest(want, variants):
+        found = gem.resolve(want, variants)
+        return found.version, found.variant
+
+    assert latest("latest_stable", None) == ("1.18.0", "arm64-darwin")
+    assert latest("latest_stable", linux) == ("1.17.0", "x86_64-linux")
+    assert latest("latest_stable", linux[::-1]) == ("1.17.0", "")
+    assert latest("latest_stable", mac) == ("1.18.0", "arm64-darwin")
+    assert latest("latest", linux) == ("1.19.0.rc1", "x86_64-linux")
+    assert latest("latest", ("java", "")) == ("1.17.0", "")
+    # A better platform does not make up for an older version.
+    gem.yank("1.17.0", "x86_64-linux")
+    assert latest("latest_stable", linux) == ("1.17.0", "")
+    gem.yank("1.17.0")
+    assert latest("latest_stable", linux) == ("1.16.0", "x86_64-linux")
+    # Exact versions: the best variant of that version.
+    assert latest("1.17", linux) == ("1.17.0", "x86_64-linux")
+    assert latest("1.17", ("java", "")) == ("1.17.0", "")
+
+
+def test_debian_architectures(api, repo):
+    tool = repo.at("deb", "tool")
+    for version, architecture in (("1.0", "all"), ("1.0-1", "amd64"), ("2~rc1", "armhf")):
+        tool.publish(version, architecture)
+    assert tool.resolve("latest").variant == "armhf"
+    assert tool.resolve("latest", ("amd64", "all")).variant == "amd64"
+    assert tool.resolve("latest", ("i386", "all")).variant == "all"
+
+
+def test_what_semver_1_clients_of_nuget_see(api, repo):
+    """SemVer 2 (build metadata, or a prerelease of several labels) is invisible to them."""
+    demo = repo.at("nuget", "Demo")
+    visible = ("1.0.0", "1.5.0-beta")
+    for version in (*visible, "1.6.0-beta.1", "1.7.0+build", "2.0.0-rc.1+build"):
+        demo.publish(version)
+    assert demo.resolve("latest").version == "2.0.0-rc.1+build"
+    assert demo.resolve("latest_stable").version == "1.7.0+build"
+    assert demo.resolve("latest_semver1").version == "1.5.0-beta"
+    assert demo.resolve("latest_stable_semver1").version == "1.0.0"
+    demo.yank("1.5.0-beta")
+    assert demo.resolve("latest_semver1").version == "1.0.0"
+    demo.delete_version("1.0.0")
+    for want in ("latest_semver1", "latest_stable_semver1"):
+        with api.refused("RG404"):
+            demo.resolve(want)
+    # Elsewhere these are no words: a version, or none.
+    repo.publish("generic", "demo", "latest_semver1")
+    assert repo.resolve("generic", "demo", "latest_semver1").version == "latest_semver1"
+    repo.publish("npm", "demo", "1.0.0")
+    with api.refused("RG400"):
+        repo.resolve("npm", "demo", "latest_semver1")
+
+
+def test_the_latest_tag_of_npm_is_the_publishers(api, repo):
+    """Beside the computed latest, which no tag moves."""
+    demo = repo.at("npm", "demo")
+    for version in ("1.0.0", "2.0.0", "3.0.0-beta.1"):
+        demo.publish(version)
+    demo.set_tag("1.0.0", tag="latest")
+    assert demo.resolve("tag:latest").version == "1.0.0"
+    assert demo.resolve("latest").version == "3.0.0-beta.1"
+    assert demo.resolve("latest_stable").version == "2.0.0"
+    demo.publish("2.1.0")
+    assert demo.resolve("tag:latest").version == "1.0.0"
+    demo.delete_version("1.0.0")
+    with api.refused("RG404"):
+        demo.resolve("tag:latest")
 
 
 def test_what_is_not_there(api, repo, demo):
