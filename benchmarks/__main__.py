@@ -20,6 +20,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.version_keys import version_keys
 from pkgdb import migrate
 from pkgdb.server import Server
 
@@ -70,11 +71,11 @@ select count(*) from pkgdb.publish_many('bench', 'main', (
 class Bench:
     """A server with 10,000 packages, and rounds of load on it."""
 
-    def __init__(self, server: Server, rounds: int, seconds: int, output: Path | None) -> None:
+    def __init__(self, server: Server, quick: bool, output: Path | None) -> None:
         self.server = server
         self.dsn = server.dsn()
-        self.rounds = rounds
-        self.seconds = seconds
+        self.quick = quick
+        self.rounds, self.seconds = (3, 3) if quick else (7, 5)
         self.output = output
 
     def prepare(self) -> None:
@@ -196,6 +197,7 @@ QUESTIONS: dict[str, Callable[[Bench], None]] = {
     "one": one_package,
     "growing": growing_package,
     "bulk": in_bulk,
+    "keys": version_keys,
 }
 
 
@@ -209,15 +211,15 @@ def main() -> None:
     if unknown := set(options.questions) - set(QUESTIONS):
         parser.error(f"no question {', '.join(unknown)}: there are {', '.join(QUESTIONS)}")
 
-    rounds, seconds = (3, 3) if options.quick else (7, 5)
     base = Path(tempfile.mkdtemp(prefix="pkgdb-bench-"))
     try:
         with Server(base, options.bindir, die_with_parent=True, settings=SETTINGS) as server:
-            bench = Bench(server, rounds, seconds, options.output)
+            bench = Bench(server, options.quick, options.output)
             bench.prepare()
             with psycopg.connect(bench.dsn) as connection:
                 version = connection.info.parameter_status("server_version")
-            console.print(f"PostgreSQL {version}, durable; {rounds} rounds of {seconds} s each")
+            rounds = f"{bench.rounds} rounds of {bench.seconds} s each"
+            console.print(f"PostgreSQL {version}, durable; {rounds}")
             for question in options.questions or QUESTIONS:
                 QUESTIONS[question](bench)
     finally:

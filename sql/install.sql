@@ -17,6 +17,21 @@ begin;
 \ir versions/semver.sql
 \ir versions/pep440.sql
 \ir versions/debian.sql
+\ir versions/hex.sql
+\ir versions/swift.sql
+\ir versions/terraform.sql
+\ir versions/helm.sql
+\ir versions/golang.sql
+\ir versions/purescript.sql
+\ir versions/pub.sql
+\ir versions/nuget.sql
+\ir versions/maven.sql
+\ir versions/rubygems.sql
+\ir versions/rpm.sql
+\ir versions/composer.sql
+\ir versions/conan.sql
+\ir versions/conda.sql
+\ir versions/apk.sql
 \ir versions/natural.sql
 \ir versions/schemes.sql
 \ir versions/names.sql
@@ -78,6 +93,8 @@ begin;
 \ir integrity/protections.sql
 \ir integrity/check_integrity.sql
 \ir integrity/repair_latest.sql
+\ir integrity/outdated_registrations.sql
+\ir integrity/upgrade_scheme.sql
 \ir integrity/lock_waits.sql
 
 -- Last, over all of it.

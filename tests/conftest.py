@@ -18,10 +18,16 @@ from pkgdb import migrate
 from pkgdb.server import Server, ServerError, find_bindir
 from tests.coverage import profile
 from tests.support import ServerUnderTest
+from tests.versions import comparisons
 
 pytest_sessionfinish = profile.pytest_sessionfinish
 pytest_testnodedown = profile.pytest_testnodedown
-pytest_terminal_summary = profile.pytest_terminal_summary
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    profile.pytest_terminal_summary(terminalreporter)
+    comparisons.pytest_terminal_summary(terminalreporter)
+
 
 SETTINGS = {
     "autovacuum_naptime": "1d",  # nothing of its own accord

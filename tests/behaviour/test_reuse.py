@@ -11,7 +11,22 @@ SAMPLES = {
     "npm": ("@acme/demo", "1.0.0", "1.0.0+build.7"),
     "cargo": ("demo_core", "1.0.0-rc.1", "1.0.0-rc.1+build"),
     "pypi": ("demo.core", "1.0", "v1.0.0"),
+    "nuget": ("Demo.Core", "1.0.0-RC1", "1.0-rc1+build"),
+    "maven": ("org.demo:core", "1.0-SNAPSHOT", "1.0-SNAPSHOT"),
+    "gem": ("demo-core", "1.0", "1.0.0"),
     "deb": ("demo-core", "1:1.0-1", "1:1.0-1"),
+    "rpm": ("demo-core", "1.0-1", "0:1.0-1"),
+    "composer": ("demo/core", "1.0", "v1.0.0.0"),
+    "golang": ("demo.org/core", "v1.0.0", "v1.0.0"),
+    "helm": ("demo-core", "1.0.0", "v1"),
+    "conan": ("demo-core", "1.0", "1.0"),
+    "terraform": ("demo/core", "1.0.0", "v1.0.0"),
+    "hex": ("demo_core", "1.0.0", "1.0.0"),
+    "swift": ("demo.core", "1.0.0", "1.0.0+build"),
+    "pub": ("demo_core", "1.0.0+1", "1.0.0+1"),
+    "purescript": ("demo-core", "1.0.0", "1.0.0"),
+    "conda": ("demo-core", "1.0", "1.0"),
+    "apk": ("demo-core", "1.0-r1", "1.0-r1"),
     "generic": ("demo/core", "build_7", "build_7"),
 }
 FILES = [file("demo-core.bin", "the bytes")]
@@ -41,8 +56,9 @@ def test_publish_after_delete(api, repo, connect, subtests, policy, purge):
         for number, (content, again) in enumerate(CONTENTS.items()):
             with subtests.test(ecosystem=ecosystem, content=content):
                 package = repo.at(ecosystem, f"{name}{number}")
-                sibling = package.publish("2.0.0", files=[file("sibling.bin", content)])
-                repo.publish(ecosystem, f"{name}-x{number}", version, files=FILES)
+                newer = "v2.0.0" if ecosystem == "golang" else "2.0.0"
+                sibling = package.publish(newer, files=[file("sibling.bin", content)])
+                repo.publish(ecosystem, f"{name}x{number}", version, files=FILES)
                 first = package.publish(version, files=FILES, metadata=METADATA)
                 package.set_tag(version, tag="t")
                 package.delete_version(version)
@@ -74,7 +90,7 @@ def test_publish_after_delete(api, repo, connect, subtests, policy, purge):
                         package.resolve(version)
                 with api.refused("RG404"):
                     package.resolve("tag:t")
-                assert package.resolve("2.0.0").version_id == sibling.version_id
+                assert package.resolve(newer).version_id == sibling.version_id
                 assert neighbours(api, first) == before
 
                 api.purge("acme")

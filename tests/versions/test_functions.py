@@ -9,30 +9,43 @@ FUNCTIONS = ["version_key", "normalize_version", "is_prerelease", "normalize_nam
 
 
 def test_reference_rows_name_rules_that_exist(db: psycopg.Connection) -> None:
-    ecosystems = dict(
-        db.execute("select ecosystem, (name_rule, scheme)::text from pkgdb.ecosystem").fetchall()
-    )
-    assert set(ecosystems) == {"npm", "cargo", "pypi", "deb", "generic"}
-    for ecosystem in ecosystems:
-        version, name = db.execute(
-            "select pkgdb.normalize_version(%(e)s, '1.0.0'), pkgdb.normalize_name(%(e)s, 'abc')",
-            {"e": ecosystem},
-        ).fetchone() or (None, None)
-        assert (version, name) == ("1" if ecosystem == "pypi" else "1.0.0", "abc")
+    for (scheme,) in db.execute("select scheme from pkgdb.version_scheme").fetchall():
+        version = "v1.0.0" if scheme == "golang" else "1.0.0"
+        row = db.execute(
+            """
+            select pkgdb.scheme_normalize_version(%(s)s, %(v)s) is not null,
+                   pkgdb.scheme_version_key(%(s)s, %(v)s) > '',
+                   pkgdb.scheme_is_prerelease(%(s)s, %(v)s)
+            """,
+            {"s": scheme, "v": version},
+        ).fetchone()
+        assert row == (True, True, False), scheme
+    for (rule,) in db.execute("select distinct name_rule from pkgdb.ecosystem").fetchall():
+        name = {"maven": "a:b", "composer": "a/b", "golang": "a.b/c", "swift": "a.b"}
+        query = "select pkgdb.rule_normalize_name(%s, %s)"
+        assert db.execute(query, [rule, name.get(rule, "abc")]).fetchone()
 
 
-def test_longest_names_and_versions_are_the_stated_ones(db: psycopg.Connection) -> None:
-    for ecosystem, name_max, version_max in db.execute(
-        "select ecosystem, name_max, version_max from pkgdb.ecosystem"
+# Versions as long as one likes; what is beyond the limit is cut off.
+LONG = {
+    "golang": "v1.0.0-" + "a" * 300,
+    "purescript": "2147483647." * 2 + "2147483647",
+    "hex": ".".join(["9" * 14] * 3) + "-" + "a" * 64,
+    **dict.fromkeys(("npm", "cargo", "nuget", "helm", "terraform"), "1.0.0-" + "a" * 300),
+    **dict.fromkeys(("swift", "pub"), "1.0.0-" + "a" * 300),
+    "composer": "dev-" + "a" * 300,
+}
+
+
+def test_longest_versions_are_the_stated_ones(db: psycopg.Connection) -> None:
+    for ecosystem, version_max in db.execute(
+        "select ecosystem, version_max from pkgdb.ecosystem"
     ).fetchall():
-        prefix = "" if ecosystem in ("pypi", "deb", "generic") else "1.0.0-"
-        filler = "1.0" * 99 if not prefix else "a" * 300
+        longest = LONG.get(ecosystem, "1.0" * 99)
         for length, accepted in [(0, True), (1, False)]:
-            name = "a" * (name_max + length)
-            version = (prefix + filler)[: version_max + length]
-            assert answers(db, "normalize_name", ecosystem, name) == accepted
-            assert answers(db, "normalize_version", ecosystem, version) == accepted
-            assert answers(db, "version_key", ecosystem, version) == accepted
+            version = longest[:version_max] + "0" * length
+            assert answers(db, "normalize_version", ecosystem, version) == accepted, ecosystem
+            assert answers(db, "version_key", ecosystem, version) == accepted, ecosystem
 
 
 def answers(db: psycopg.Connection, function: str, ecosystem: str | None, text: str | None) -> bool:

@@ -1,101 +1,12 @@
-"""The semver schemes against node's `semver`."""
+"""The semver schemes beside their oracles: limits, refusals, the specification's own order."""
 
-import json
-import random
-import re
-import subprocess
-from itertools import pairwise
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from tests.support import missing, oracle
-from tests.versions import spellings
 from tests.versions.conftest import Read
-
-# Reads {versions, pairs}; writes what node-semver makes of each version, and of each pair.
-NODE = """
-const semver = require('semver');
-const { versions, pairs } = JSON.parse(require('fs').readFileSync(0, 'utf8'));
-const parsed = versions.map((text) => {
-  const version = semver.parse(text);
-  return version && [version.version, version.prerelease.length > 0];
-});
-process.stdout.write(JSON.stringify([parsed, pairs.map(([a, b]) => semver.compare(a, b))]));
-"""
-Parsed = list[tuple[str, bool] | None]
-
-
-class Node:
-    """node-semver: the one that npm itself uses, else one that npm installs into a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.node, npm = oracle("node"), oracle("npm")
-        self.folder = Path(npm).resolve().parent.parent
-        if self.run("require('semver')").returncode == 0:
-            return
-        self.folder = folder
-        command = [npm, "install", "--silent", "--no-audit", "--prefix", folder, "semver"]
-        if subprocess.run(command, check=False, capture_output=True).returncode != 0:
-            missing("npm cannot install semver")
-
-    def run(self, script: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        command = [self.node, "-e", script]
-        return subprocess.run(
-            command, check=False, input=given, capture_output=True, cwd=self.folder, text=True
-        )
-
-    def __call__(
-        self, versions: list[str], pairs: list[tuple[str, str]]
-    ) -> tuple[Parsed, list[int]]:
-        done = self.run(NODE, json.dumps({"versions": versions, "pairs": pairs}))
-        done.check_returncode()
-        parsed, compared = json.loads(done.stdout)
-        return [entry and tuple(entry) for entry in parsed], compared
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    return Node(tmp_path_factory.mktemp("node"))
-
-
-def corpus() -> list[str]:
-    rng = random.Random(200)
-    real = spellings.real("npm")
-    made = [spellings.semver(rng) for _ in range(15_000)]
-    return real + made + [spellings.damaged(rng, rng.choice(real + made)) for _ in range(15_000)]
-
-
-def strict(version: str) -> bool:
-    """Whether a text is in no looser spelling than SemVer's own: node trims and takes a "v"."""
-    return version[:1].isdigit() and version == version.strip() and len(version) <= 255
-
-
-@pytest.mark.parametrize("scheme", ["semver53", "semver64"])
-def test_agrees_with_node(read: Read, node: Node, scheme: str) -> None:
-    versions = corpus()
-    readings = read(scheme, versions)
-    accepted = [r for r in readings if r is not None]
-    ordered = [r for r in sorted(accepted, key=lambda r: r.key) if exact_in_node(r.normal)]
-    pairs = [(low.version, high.version) for low, high in pairwise(ordered)]
-    assert len(pairs) > 15_000
-    parsed, compared = node(versions, pairs)
-
-    for version, reading, entry in zip(versions, readings, parsed, strict=True):
-        if scheme == "semver64" and not exact_in_node(version.partition("-")[0]):
-            continue
-        assert (reading is not None) == (entry is not None and strict(version)), version
-        if reading is not None:
-            assert (reading.normal, reading.prerelease) == entry
-    # Neighbours in our order: with the oracle's own order transitive, that is every pair.
-    for (low, high), sign in zip(pairwise(ordered), compared, strict=True):
-        assert sign == (low.key > high.key) - (low.key < high.key), (low, high)
-        assert (sign == 0) == (low.normal == high.normal), (low, high)
-
-
-def exact_in_node(version: str) -> bool:
-    """Larger numbers are an error to node in the core, and floats in a prerelease."""
-    return all(int(number) < 2**53 for number in re.findall("[0-9]+", version))
+from tests.versions.subjects.npm import Node
 
 
 @pytest.mark.parametrize(("scheme", "limit"), [("semver53", 2**53 - 1), ("semver64", 2**64 - 1)])
@@ -113,8 +24,35 @@ def test_prerelease_numbers_are_exact(read: Read) -> None:
     """Where node's floats make two numbers one, and above any machine integer."""
     numbers = [2**53, 2**53 + 1, 2**64, 2**64 + 1, 10**30, 10**87 - 1, 10**87, 10**240, 10**240 + 1]
     ascending = [f"1.0.0-{n}" for n in numbers]
-    keys = [r and r.key for r in read("semver64", ascending)]
-    assert keys == sorted(set(keys))
+    for scheme in ["semver53", "semver64"]:
+        keys = [r and r.key for r in read(scheme, ascending)]
+        assert keys == sorted(set(keys))
+
+
+def test_node_compares_large_numbers_as_floats(tmp_path: Path) -> None:
+    """Two versions to the registry, and one order only in SemVer's own words: 11.4.1."""
+    low, high = "1.0.0-9007199254740992", "1.0.0-9007199254740993"
+    node = Node(tmp_path)
+    assert node.compare([(low, high)]) == [0]
+    identities = [verdict and verdict.identity for verdict in node.read([low, high])]
+    assert identities == [low, high]
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        ("1.0", "version '1.0' is not SemVer"),
+        ("1.0.0-01", "version '1.0.0-01' is not SemVer"),
+        (
+            "1.9007199254740992.0-a",
+            "version '1.9007199254740992.0-a' has a number above 9007199254740991",
+        ),
+    ],
+)
+def test_the_message_says_what_is_wrong(db: psycopg.Connection, version: str, message: str) -> None:
+    with pytest.raises(psycopg.Error, match=message) as raised:
+        db.execute("select pkgdb.scheme_version_key('semver53', %s)", [version])
+    assert raised.value.sqlstate == "RG400"
 
 
 @pytest.mark.parametrize(

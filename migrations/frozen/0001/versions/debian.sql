@@ -30,9 +30,13 @@ begin
             return v_version;
         end if;
         v_epoch := ltrim(split_part(v_version, ':', 1), '0');
-        if (octet_length(v_epoch), v_epoch) <= (10, '2147483647') then
-            return v_version;
+        if (octet_length(v_epoch), v_epoch) > (10, '2147483647') then
+            raise exception using
+                errcode = 'RG400',
+                message = format('version %s has an epoch above 2147483647',
+                                 pkgdb.quoted(p_version));
         end if;
+        return v_version;
     end if;
     raise exception using
         errcode = 'RG400',
@@ -50,33 +54,37 @@ immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_rest text collate "C" := pkgdb.debian_normalize(p_version);
-    v_part text collate "C";
-    v_run  text collate "C";
-    v_tail text collate "C";
-    v_key  text collate "C" := chr(4);
+    v_version  text collate "C" := pkgdb.debian_normalize(p_version);
+    v_revision text collate "C";
+    v_part     text collate "C";
+    v_run      text collate "C";
+    v_key      text collate "C" := chr(4);
 begin
-    if strpos(v_rest, ':') > 0 then
-        v_key := pkgdb.number_key(split_part(v_rest, ':', 1));
-        v_rest := substr(v_rest, strpos(v_rest, ':') + 1);
+    if strpos(v_version, ':') > 0 then
+        v_key := pkgdb.number_key(split_part(v_version, ':', 1));
+        v_version := substr(v_version, strpos(v_version, ':') + 1);
     end if;
 
-    v_part := split_part(v_rest, '-', -1);
-    if v_part = v_rest then
-        v_rest := v_rest || '-0';
-        v_part := '0';
+    v_revision := split_part(v_version, '-', -1);
+    if v_revision = v_version then
+        v_revision := '0';
+    else
+        v_version := left(v_version, -1 - length(v_revision));
     end if;
-    foreach v_part in array array[left(v_rest, -1 - length(v_part)), v_part]
+    foreach v_part in array array[v_version, v_revision]
     loop
+        -- Each run of other characters gets its number, and dots around that.
+        v_part := translate(v_part, '~+-.:', E'\x01{|}~');
+        if right(v_part, 1) not between '0' and '9' then
+            v_part := v_part || '0';
+        end if;
+        foreach v_run in array
+            string_to_array(regexp_replace(v_part, '[0-9]+', E'\x02.\\&.', 'g'), '.')
         loop
-            -- One pair: what is not a digit, then digits.
-            v_run := substring(v_part from '^[^0-9]*');
-            v_part := substr(v_part, length(v_run) + 1);
-            v_tail := ltrim(v_part, '0123456789');
-            v_key := v_key || translate(v_run, '~+-.:', E'\x01{|}~') || chr(2)
-                || pkgdb.number_key(left(v_part, length(v_part) - length(v_tail)));
-            v_part := v_tail;
-            exit when v_part = '';
+            v_key := v_key || case
+                when v_run between '0' and ':' then pkgdb.number_key(v_run)
+                else v_run
+            end;
         end loop;
         v_key := v_key || chr(2);
     end loop;

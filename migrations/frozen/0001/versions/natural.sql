@@ -60,12 +60,14 @@ begin
     if pkgdb.is_semver(v_version) then
         return pkgdb.semver_key(v_version, null);
     end if;
-    for v_segment in
-        select s.segment[1]
-          from regexp_matches(v_version, '[0-9]+|[A-Za-z]+', 'g') with ordinality s (segment, place)
-         order by s.place
+    -- A dot between digits and letters, and for every other mark, so that dots part the segments.
+    v_version := regexp_replace(
+        v_version, '(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])', '.', 'g');
+    foreach v_segment in array string_to_array(
+        translate(v_version, E'!"#$%&\'()*+,-/:;<=>?@[\\]^_`{|}~', repeat('.', 31)), '.')
     loop
         v_key := v_key || case
+            when v_segment = '' then ''
             when v_segment < ':' then pkgdb.number_key(v_segment)
             else chr(3) || v_segment || chr(1)
         end;

@@ -8,7 +8,27 @@
 --
 -- Nothing is cut off or wraps. A backslash never occurs: the cast to bytea takes the text as it is.
 --
--- These are inlined where they are used, and read at creation: no search_path changes them.
+-- number_key and version_fits are inlined where they are used, and read at creation: no search_path
+-- changes them. They are short, as each transaction sets up anew every expression that it runs, and
+-- that takes longer than to evaluate it.
+
+-- A number with leading zeros or of 88 digits or more: rare, and so out of line.
+create function pkgdb.rare_number_key(p_digits text)
+returns text
+language plpgsql
+immutable parallel safe
+as $$
+declare
+    v_digits text collate "C" := ltrim(p_digits, '0');
+    v_length integer := octet_length(v_digits);
+begin
+    return case
+        when v_length < 88 then chr(4 + v_length)
+        else '~' || lpad(v_length::text, 3, '0')
+    end || v_digits;
+end;
+$$;
+comment on function pkgdb.rare_number_key is 'A number in any spelling as part of an order key.';
 
 -- p_digits is empty (zero) or ASCII digits.
 create function pkgdb.number_key(p_digits text)
@@ -16,9 +36,10 @@ returns text
 language sql
 immutable parallel safe
 return case
-    when octet_length(ltrim(p_digits, '0')) < 88
-        then chr(4 + octet_length(ltrim(p_digits, '0'))) || ltrim(p_digits, '0')
-    else '~' || lpad(octet_length(ltrim(p_digits, '0'))::text, 3, '0') || ltrim(p_digits, '0')
+    when p_digits = '0' then chr(4)
+    when octet_length(p_digits) < 88 and not starts_with(p_digits, '0')
+        then chr(4 + octet_length(p_digits)) || p_digits
+    else pkgdb.rare_number_key(p_digits)
 end;
 comment on function pkgdb.number_key is 'A number as part of an order key.';
 

@@ -11,12 +11,13 @@
 --
 -- Key, read off the canonical spelling: epoch, release numbers, \x02; a letter for pre and its
 -- number; post or \x02; dev or \x7f; for each local segment a number, or \x03 text \x01.
+--
+-- These run in the search_path of the functions in schemes.sql, which alone call them.
 
 create function pkgdb.pep440_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -25,35 +26,23 @@ declare
     v_rest    text collate "C";
     v_tag     text collate "C";
     v_number  text collate "C";
-    v_pre     text collate "C" := '';
-    v_post    text collate "C" := '';
-    v_dev     text collate "C" := '';
+    v_pre     text collate "C";
+    v_post    text collate "C";
+    v_dev     text collate "C";
     v_local   text collate "C";
 begin
-    if not coalesce(pkgdb.version_fits(v_version), false) then
-        v_version := '';
-    end if;
-    -- Most versions are canonical but for trailing zeros, and done here.
-    if v_version ~ ('^(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*'
-                    '(?:(?:a|b|rc)(?:0|[1-9][0-9]*))?'
-                    '(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?$')
+    -- Most versions are canonical but for trailing zeros of the release, and done here.
+    if pkgdb.version_fits(v_version) and v_version ~
+        ('^(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*'
+         '(?:(?:a|b|rc)(?:0|[1-9][0-9]*))?'
+         '(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?$')
     then
-        v_rest := ltrim(v_version, '.0123456789');
-        v_version := left(v_version, length(v_version) - length(v_rest));
-        if right(v_version, 1) = '.' then
-            v_version := left(v_version, -1);
-            v_rest := '.' || v_rest;
-        end if;
-        while right(v_version, 2) = '.0'
-        loop
-            v_version := left(v_version, -2);
-        end loop;
-        return v_version || v_rest;
+        return regexp_replace(v_version, '(?:\.0)+(?=$|\.?[a-z])', '');
     end if;
 
     -- The white space that Python strips, as far as it is ASCII.
     v_version := lower(btrim(v_version, E' \t\n\x0b\f\r\x1c\x1d\x1e\x1f'));
-    if v_version !~
+    if pkgdb.version_fits(p_version) is not true or v_version !~
         ('^v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*'
          '(?:[-_.]?(?:alpha|a|beta|b|preview|pre|c|rc)[-_.]?[0-9]*)?'
          '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?'
@@ -104,16 +93,12 @@ begin
     if v_release ~ '(?:^|\.)0[0-9]' then
         v_release := regexp_replace(v_release, '(^|\.)0+(?=[0-9])', '\1', 'g');
     end if;
-    while right(v_release, 2) = '.0'
-    loop
-        v_release := left(v_release, -2);
-    end loop;
+    v_release := regexp_replace(v_release, '(?:\.0)+$', '');
     if v_local <> '' then
         v_local := '+' || regexp_replace(
             translate(v_local, '-_', '..'), '(^|\.)0+(?=[0-9]+(?:\.|$))', '\1', 'g');
     end if;
-    return case when v_epoch <> '' then v_epoch || '!' else '' end
-        || v_release || v_pre || v_post || v_dev || v_local;
+    return concat(nullif(v_epoch, '') || '!', v_release, v_pre, v_post, v_dev, v_local);
 end;
 $$;
 comment on function pkgdb.pep440_normalize is
@@ -124,54 +109,54 @@ create function pkgdb.pep440_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.pep440_normalize(p_version);
-    v_pre     text collate "C" := '';
-    v_post    text collate "C" := '';
-    v_dev     text collate "C" := '';
-    v_local   text collate "C" := '';
+    v_pre     text collate "C";
+    v_post    text collate "C";
+    v_dev     text collate "C";
+    v_local   text collate "C";
     v_part    text collate "C";
+    v_tail    text collate "C";  -- what follows the release, null where nothing does
     v_key     text collate "C" := chr(4);
 begin
     if ltrim(v_version, '.0123456789') <> '' then
-        v_local := split_part(v_version, '+', 2);
-        v_version := split_part(v_version, '+', 1);
         if strpos(v_version, '!') > 0 then
             v_key := pkgdb.number_key(split_part(v_version, '!', 1));
             v_version := split_part(v_version, '!', 2);
         end if;
+        v_local := split_part(v_version, '+', 2);
+        v_version := split_part(v_version, '+', 1);
         v_dev := split_part(v_version, '.dev', 2);
         v_version := split_part(v_version, '.dev', 1);
         v_post := split_part(v_version, '.post', 2);
         v_version := split_part(v_version, '.post', 1);
         v_pre := ltrim(v_version, '.0123456789');
         v_version := left(v_version, length(v_version) - length(v_pre));
+
+        v_tail := case
+                when v_pre <> '' then left(v_pre, 1) || pkgdb.number_key(ltrim(v_pre, 'abrc'))
+                when v_dev <> '' and v_post = '' then 'D'
+                else 'z'
+            end
+            || case when v_post = '' then chr(2) else pkgdb.number_key(v_post) end
+            || case when v_dev = '' then chr(127) else pkgdb.number_key(v_dev) end;
+        if v_local <> '' then
+            foreach v_part in array string_to_array(v_local, '.')
+            loop
+                v_tail := v_tail || case
+                    when ltrim(v_part, '0123456789') = '' then pkgdb.number_key(v_part)
+                    else chr(3) || v_part || chr(1)
+                end;
+            end loop;
+        end if;
     end if;
 
     foreach v_part in array string_to_array(v_version, '.')
     loop
         v_key := v_key || pkgdb.number_key(v_part);
     end loop;
-    v_key := v_key || chr(2)
-        || case
-            when v_pre <> '' then left(v_pre, 1) || pkgdb.number_key(ltrim(v_pre, 'abrc'))
-            when v_dev <> '' and v_post = '' then 'D'
-            else 'z'
-        end
-        || case when v_post = '' then chr(2) else pkgdb.number_key(v_post) end
-        || case when v_dev = '' then chr(127) else pkgdb.number_key(v_dev) end;
-    if v_local <> '' then
-        foreach v_part in array string_to_array(v_local, '.')
-        loop
-            v_key := v_key || case
-                when ltrim(v_part, '0123456789') = '' then pkgdb.number_key(v_part)
-                else chr(3) || v_part || chr(1)
-            end;
-        end loop;
-    end if;
-    return v_key::bytea;
+    return (v_key || chr(2) || coalesce(v_tail, 'z' || chr(2) || chr(127)))::bytea;
 end;
 $$;
 comment on function pkgdb.pep440_key is 'Order key of a PEP 440 version.';

@@ -1,6 +1,8 @@
--- From the name of a scheme to its functions. Not inlined (language sql would be): the planner
--- evaluates every branch whose arguments it knows, and the wrong scheme's branch raises. It also
--- keeps the generated columns from being planned anew by each statement that writes a version.
+-- From the name of a scheme to its functions; the most used ones come first. Not inlined
+-- (language sql would be): the planner evaluates every branch whose arguments it knows, and the
+-- wrong scheme's branch raises. It also keeps the generated columns from being planned anew by each
+-- statement that writes a version. A branch is a statement, not an arm of one CASE expression: a
+-- transaction sets up each expression that it runs, and so only those on its way.
 
 create function pkgdb.unknown_scheme(p_scheme text)
 returns text
@@ -22,15 +24,52 @@ language plpgsql
 immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_scheme  text collate "C" := p_scheme;
+    v_version text collate "C" := p_version;
 begin
-    return case p_scheme collate "C"
-        when 'semver53' then pkgdb.semver_key(p_version collate "C", '9007199254740991')
-        when 'semver64' then pkgdb.semver_key(p_version collate "C", '18446744073709551615')
-        when 'pep440' then pkgdb.pep440_key(p_version collate "C")
-        when 'debian' then pkgdb.debian_key(p_version collate "C")
-        when 'natural' then pkgdb.natural_key(p_version collate "C")
-        else pkgdb.unknown_scheme(p_scheme)::bytea
-    end;
+    if v_scheme = 'semver53' then
+        return pkgdb.semver_key(v_version, '9007199254740991');
+    elsif v_scheme = 'pep440' then
+        return pkgdb.pep440_key(v_version);
+    elsif v_scheme = 'debian' then
+        return pkgdb.debian_key(v_version);
+    elsif v_scheme = 'semver64' then
+        return pkgdb.semver_key(v_version, '18446744073709551615');
+    elsif v_scheme = 'nuget' then
+        return pkgdb.nuget_key(v_version);
+    elsif v_scheme = 'maven' then
+        return pkgdb.maven_key(v_version);
+    elsif v_scheme = 'rubygems' then
+        return pkgdb.rubygems_key(v_version);
+    elsif v_scheme = 'rpm' then
+        return pkgdb.rpm_key(v_version);
+    elsif v_scheme = 'composer' then
+        return pkgdb.composer_key(v_version);
+    elsif v_scheme = 'golang' then
+        return pkgdb.golang_key(v_version);
+    elsif v_scheme = 'helm' then
+        return pkgdb.helm_key(v_version);
+    elsif v_scheme = 'conan' then
+        return pkgdb.conan_key(v_version);
+    elsif v_scheme = 'terraform' then
+        return pkgdb.terraform_key(v_version);
+    elsif v_scheme = 'hex' then
+        return pkgdb.hex_key(v_version);
+    elsif v_scheme = 'swift' then
+        return pkgdb.swift_key(v_version);
+    elsif v_scheme = 'pub' then
+        return pkgdb.pub_key(v_version);
+    elsif v_scheme = 'purescript' then
+        return pkgdb.purescript_key(v_version);
+    elsif v_scheme = 'conda' then
+        return pkgdb.conda_key(v_version);
+    elsif v_scheme = 'apk' then
+        return pkgdb.apk_key(v_version);
+    elsif v_scheme = 'natural' then
+        return pkgdb.natural_key(v_version);
+    end if;
+    return pkgdb.unknown_scheme(p_scheme)::bytea;
 end;
 $$;
 comment on function pkgdb.scheme_version_key is
@@ -42,15 +81,52 @@ language plpgsql
 immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_scheme  text collate "C" := p_scheme;
+    v_version text collate "C" := p_version;
 begin
-    return case p_scheme collate "C"
-        when 'semver53' then pkgdb.semver_normalize(p_version collate "C", '9007199254740991')
-        when 'semver64' then pkgdb.semver_normalize(p_version collate "C", '18446744073709551615')
-        when 'pep440' then pkgdb.pep440_normalize(p_version collate "C")
-        when 'debian' then pkgdb.debian_normalize(p_version collate "C")
-        when 'natural' then pkgdb.natural_normalize(p_version collate "C")
-        else pkgdb.unknown_scheme(p_scheme)
-    end;
+    if v_scheme = 'semver53' then
+        return pkgdb.semver_normalize(v_version, '9007199254740991');
+    elsif v_scheme = 'pep440' then
+        return pkgdb.pep440_normalize(v_version);
+    elsif v_scheme = 'debian' then
+        return pkgdb.debian_normalize(v_version);
+    elsif v_scheme = 'semver64' then
+        return pkgdb.semver_normalize(v_version, '18446744073709551615');
+    elsif v_scheme = 'nuget' then
+        return pkgdb.nuget_normalize(v_version);
+    elsif v_scheme = 'maven' then
+        return pkgdb.maven_normalize(v_version);
+    elsif v_scheme = 'rubygems' then
+        return pkgdb.rubygems_normalize(v_version);
+    elsif v_scheme = 'rpm' then
+        return pkgdb.rpm_normalize(v_version);
+    elsif v_scheme = 'composer' then
+        return pkgdb.composer_normalize(v_version);
+    elsif v_scheme = 'golang' then
+        return pkgdb.golang_normalize(v_version);
+    elsif v_scheme = 'helm' then
+        return pkgdb.helm_normalize(v_version);
+    elsif v_scheme = 'conan' then
+        return pkgdb.conan_normalize(v_version);
+    elsif v_scheme = 'terraform' then
+        return pkgdb.terraform_normalize(v_version);
+    elsif v_scheme = 'hex' then
+        return pkgdb.hex_normalize(v_version);
+    elsif v_scheme = 'swift' then
+        return pkgdb.swift_normalize(v_version);
+    elsif v_scheme = 'pub' then
+        return pkgdb.pub_normalize(v_version);
+    elsif v_scheme = 'purescript' then
+        return pkgdb.purescript_normalize(v_version);
+    elsif v_scheme = 'conda' then
+        return pkgdb.conda_normalize(v_version);
+    elsif v_scheme = 'apk' then
+        return pkgdb.apk_normalize(v_version);
+    elsif v_scheme = 'natural' then
+        return pkgdb.natural_normalize(v_version);
+    end if;
+    return pkgdb.unknown_scheme(p_scheme);
 end;
 $$;
 comment on function pkgdb.scheme_normalize_version is
@@ -63,16 +139,52 @@ language plpgsql
 immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_scheme  text collate "C" := p_scheme;
+    v_version text collate "C" := p_version;
 begin
-    return case p_scheme collate "C"
-        when 'semver53' then pkgdb.semver_is_prerelease(p_version collate "C", '9007199254740991')
-        when 'semver64'
-            then pkgdb.semver_is_prerelease(p_version collate "C", '18446744073709551615')
-        when 'pep440' then pkgdb.pep440_is_prerelease(p_version collate "C")
-        when 'debian' then pkgdb.debian_is_prerelease(p_version collate "C")
-        when 'natural' then pkgdb.natural_is_prerelease(p_version collate "C")
-        else pkgdb.unknown_scheme(p_scheme)::boolean
-    end;
+    if v_scheme = 'semver53' then
+        return pkgdb.semver_is_prerelease(v_version, '9007199254740991');
+    elsif v_scheme = 'pep440' then
+        return pkgdb.pep440_is_prerelease(v_version);
+    elsif v_scheme = 'debian' then
+        return pkgdb.debian_is_prerelease(v_version);
+    elsif v_scheme = 'semver64' then
+        return pkgdb.semver_is_prerelease(v_version, '18446744073709551615');
+    elsif v_scheme = 'nuget' then
+        return pkgdb.nuget_is_prerelease(v_version);
+    elsif v_scheme = 'maven' then
+        return pkgdb.maven_is_prerelease(v_version);
+    elsif v_scheme = 'rubygems' then
+        return pkgdb.rubygems_is_prerelease(v_version);
+    elsif v_scheme = 'rpm' then
+        return pkgdb.rpm_is_prerelease(v_version);
+    elsif v_scheme = 'composer' then
+        return pkgdb.composer_is_prerelease(v_version);
+    elsif v_scheme = 'golang' then
+        return pkgdb.golang_is_prerelease(v_version);
+    elsif v_scheme = 'helm' then
+        return pkgdb.helm_is_prerelease(v_version);
+    elsif v_scheme = 'conan' then
+        return pkgdb.conan_is_prerelease(v_version);
+    elsif v_scheme = 'terraform' then
+        return pkgdb.terraform_is_prerelease(v_version);
+    elsif v_scheme = 'hex' then
+        return pkgdb.hex_is_prerelease(v_version);
+    elsif v_scheme = 'swift' then
+        return pkgdb.swift_is_prerelease(v_version);
+    elsif v_scheme = 'pub' then
+        return pkgdb.pub_is_prerelease(v_version);
+    elsif v_scheme = 'purescript' then
+        return pkgdb.purescript_is_prerelease(v_version);
+    elsif v_scheme = 'conda' then
+        return pkgdb.conda_is_prerelease(v_version);
+    elsif v_scheme = 'apk' then
+        return pkgdb.apk_is_prerelease(v_version);
+    elsif v_scheme = 'natural' then
+        return pkgdb.natural_is_prerelease(v_version);
+    end if;
+    return pkgdb.unknown_scheme(p_scheme)::boolean;
 end;
 $$;
 comment on function pkgdb.scheme_is_prerelease is

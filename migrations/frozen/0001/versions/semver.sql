@@ -11,6 +11,9 @@
 --
 -- Key: major, minor, patch, then \x02 for a release, or \x01 and for each identifier a number, or
 -- \x7f text \x01.
+--
+-- These run in the search_path of the functions in schemes.sql, which alone call them, or of other
+-- schemes: a path of their own would cost each call more than a microsecond.
 
 create function pkgdb.is_semver(p_version text)
 returns boolean
@@ -27,7 +30,6 @@ create function pkgdb.semver_normalize(p_version text, p_limit text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -35,8 +37,7 @@ declare
     v_number  text collate "C";
 begin
     if pkgdb.version_fits(v_version) and pkgdb.is_semver(v_version) then
-        v_version := split_part(v_version, '+', 1);
-        v_core := split_part(v_version, '-', 1);
+        v_core := split_part(split_part(v_version, '+', 1), '-', 1);
         -- The other two numbers and the dots take four characters: a short core is within it.
         if octet_length(v_core) - 4 >= octet_length(p_limit) then
             foreach v_number in array string_to_array(v_core, '.')
@@ -49,7 +50,7 @@ begin
                 end if;
             end loop;
         end if;
-        return v_version;
+        return split_part(v_version, '+', 1);
     end if;
     raise exception using
         errcode = 'RG400',
@@ -64,30 +65,25 @@ create function pkgdb.semver_key(p_version text, p_limit text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_version    text collate "C" := pkgdb.semver_normalize(p_version, p_limit);
-    v_core       text collate "C" := split_part(v_version, '-', 1);
-    v_identifier text collate "C";
-    v_key        text collate "C";
+    v_version text collate "C" := pkgdb.semver_normalize(p_version, p_limit);
+    v_dash    integer := strpos(v_version, '-');
+    v_part    text collate "C";
+    v_key     text collate "C" := '';
 begin
-    v_key := pkgdb.number_key(split_part(v_core, '.', 1))
-        || pkgdb.number_key(split_part(v_core, '.', 2))
-        || pkgdb.number_key(split_part(v_core, '.', 3));
-    if v_core = v_version then
-        return (v_key || chr(2))::bytea;
-    end if;
-
-    v_key := v_key || chr(1);
-    foreach v_identifier in array string_to_array(substr(v_version, length(v_core) + 2), '.')
+    -- The parts of 1.2.3-rc.1 are 1, 2, 3, none, rc, 1.
+    foreach v_part in array string_to_array(
+        case when v_dash = 0 then v_version
+             else overlay(v_version placing '..' from v_dash for 1) end, '.')
     loop
         v_key := v_key || case
-            when ltrim(v_identifier, '0123456789') = '' then pkgdb.number_key(v_identifier)
-            else chr(127) || v_identifier || chr(1)
+            when v_part = '' then chr(1)
+            when ltrim(v_part, '0123456789') = '' then pkgdb.number_key(v_part)
+            else chr(127) || v_part || chr(1)
         end;
     end loop;
-    return v_key::bytea;
+    return (case when v_dash = 0 then v_key || chr(2) else v_key end)::bytea;
 end;
 $$;
 comment on function pkgdb.semver_key is 'Order key of a SemVer version.';
