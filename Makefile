@@ -20,7 +20,7 @@ endif
 .PHONY: help
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while read -r name text; do \
-		printf '  make %-7s %s\n' "$$name" "$$text"; done
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
 	@sed -n 's/^#   /  /p' Makefile
 
 .PHONY: demo
@@ -50,6 +50,12 @@ freeze: $(STAMP) ## copy sql/ into the newest migration
 .PHONY: bench
 bench: $(STAMP) ## measure
 	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: oracles
+oracles: $(STAMP) ## install what PyPI has of the tools that the version tests compare with
+	$(BIN)/python -m pip install --quiet --editable '.[oracles]'
+	@# It carries a copy of conda, and needs nothing else for that.
+	$(BIN)/python -m pip install --quiet --no-deps 'conda-lock>=4.0.3'
 
 .PHONY: venv
 venv: $(STAMP) ## make .venv with everything for development

@@ -1,8 +1,8 @@
-"""The question `keys`: what a version's order key costs, in every scheme and beside others' keys."""
+"""The question `keys`: what an order key costs, in every scheme and beside keys of others."""
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,12 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from benchmarks.__main__ import Bench
+try:
+    from tests.versions import spellings
+except ModuleNotFoundError:  # where the tests were left behind
+    spellings = None
 
 HERE = Path(__file__).parent
-DATA = HERE.parent / "tests" / "versions" / "data"  # real versions, one file per ecosystem
 ROWS = {True: 4_000, False: 20_000}  # measured at once, quick or not
 REWRITTEN = {True: 100_000, False: 1_000_000}
 
@@ -67,6 +70,7 @@ PEERS = {  # beside which ecosystems: whose, and their key
     "cargo": ("crates.io", "public.peer_semver_key(version)"),
     "pypi": ("Trustify", "public.peer_pep440_key(version)"),
 }
+MADE = 5_000  # versions by the whole grammar, to compare orders on
 
 console = Console()
 
@@ -86,7 +90,7 @@ def version_keys(bench: "Bench") -> None:
         connection.execute((HERE / "peers.sql").read_text())
         schemes = fill(connection, ROWS[bench.quick])
         every_scheme(bench, connection, schemes)
-        beside_peers(bench, connection)
+        beside_peers(bench, connection, schemes)
         rewrite(bench, connection)
 
 
@@ -96,12 +100,7 @@ def fill(connection: psycopg.Connection, rows: int) -> dict[str, str]:
         connection.execute("select ecosystem, scheme from pkgdb.ecosystem order by 1").fetchall()
     )
     for ecosystem, scheme in list(schemes.items()):
-        file = DATA / f"{ecosystem}.txt"
-        # Without the test data: what most ecosystems take.
-        plain = [f"{v}{n % 7}.{n % 50}.{n}" for n in range(1_000) for v in ("", "v")]
-        versions = accepted(
-            connection, scheme, file.read_text().split() if file.exists() else plain
-        )
+        versions = accepted(connection, scheme, real(ecosystem))
         if not versions:
             console.print(f"{ecosystem}: {scheme} takes nothing, left out")
             del schemes[ecosystem]
@@ -111,6 +110,21 @@ def fill(connection: psycopg.Connection, rows: int) -> dict[str, str]:
                 copy.write_row((ecosystem, scheme, versions[place % len(versions)]))
     connection.execute("vacuum analyze public.version")
     return schemes
+
+
+def real(ecosystem: str) -> list[str]:
+    """Without the tests' data: what most ecosystems take."""
+    if spellings is None:
+        return [f"{v}{n % 7}.{n % 50}.{n}" for n in range(1_000) for v in ("", "v")]
+    return spellings.real(ecosystem)
+
+
+def made(ecosystem: str) -> list[str]:
+    if spellings is None:
+        return []
+    rng = random.Random(ecosystem)
+    make = spellings.pep440 if ecosystem == "pypi" else spellings.semver
+    return [make(rng) for _ in range(MADE)]
 
 
 def accepted(connection: psycopg.Connection, scheme: str, versions: Sequence[str]) -> list[str]:
@@ -141,7 +155,7 @@ def seconds(connection: psycopg.Connection, contender: Contender) -> tuple[float
         f"select count({contender.expression}), count(*) from public.version where ecosystem = %s"
     )
     start = time.perf_counter()
-    row = connection.execute(query, [contender.ecosystem]).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query, [contender.ecosystem]).fetchone()
     taken = time.perf_counter() - start
     assert row is not None
     return taken, row[1]
@@ -152,17 +166,15 @@ def every_scheme(bench: "Bench", connection: psycopg.Connection, schemes: dict[s
     contenders = [Contender(e, expression) for e in schemes for expression in (OURS, normalize)]
     seen = iter(measure(connection, bench.rounds, contenders))
     table = new_table(
-        f"Version keys: {ROWS[bench.quick]:,} real versions an ecosystem, in one statement",
-        "scheme",
-        *("us per key", "spread", "us per normal form", "spread"),
-        *("bytes per key", "of text", "worst of 255 bytes, us"),
+        f"Order keys of {ROWS[bench.quick]:,} real versions an ecosystem, in one statement",
+        *("us a key", "spread", "us a normal form", "bytes a key", "a text", "us for the worst"),
     )
     for (ecosystem, scheme), keys, normals in zip(schemes.items(), seen, seen, strict=True):
         key_bytes, text_bytes = sizes(connection, ecosystem, OURS)
         worst, function, version = slowest(connection, ecosystem, scheme)
         table.add_row(
-            *(ecosystem, scheme, f"{median(keys):.1f}", spread(keys)),
-            *(f"{median(normals):.1f}", spread(normals)),
+            ecosystem if ecosystem == scheme else f"{ecosystem}: {scheme}",
+            *(f"{median(keys):.1f}", spread(keys), f"{median(normals):.1f}"),
             *(f"{key_bytes:.1f}", f"{text_bytes:.1f}", f"{worst:,.0f}"),
         )
         row = {"keys": keys, "normal forms": normals, "key bytes": key_bytes, "worst": worst}
@@ -174,7 +186,7 @@ def every_scheme(bench: "Bench", connection: psycopg.Connection, schemes: dict[s
 def sizes(connection: psycopg.Connection, ecosystem: str, expression: str) -> tuple[float, float]:
     """Bytes per key, as a column holds it, and per text."""
     row = connection.execute(
-        f"select avg(pg_column_size(key)), avg(pg_column_size(text)) from ("  # type: ignore[arg-type]
+        f"select avg(pg_column_size(key)), avg(pg_column_size(text)) from ("
         f"select {expression}, version from public.version where ecosystem = %s) k (key, text)",
         [ecosystem],
     ).fetchone()
@@ -211,44 +223,53 @@ def cut(text: str) -> str:
     return text.encode()[:255].decode(errors="ignore")
 
 
-def beside_peers(bench: "Bench", connection: psycopg.Connection) -> None:
+def beside_peers(bench: "Bench", connection: psycopg.Connection, schemes: dict[str, str]) -> None:
     contenders = [
         Contender(ecosystem, expression)
         for ecosystem, (_, theirs) in PEERS.items()
         for expression in (OURS, theirs)
     ]
     seen = iter(measure(connection, bench.rounds, contenders))
-    table = new_table(
-        "Beside an order key of regexes and jsonb",
-        "whose",
-        *("us per key", "beside ours", "spread", "bytes per key", "neighbours in wrong order"),
+    cost = new_table(
+        "Beside a key of regexes and jsonb", *("us a key", "beside ours", "spread", "bytes a key")
+    )
+    order = new_table(
+        "Neighbours in our order, of real and of made versions in canonical spelling",
+        *("real", "otherwise in theirs", "made", "otherwise in theirs"),
     )
     for (ecosystem, (name, theirs)), ours_seen, theirs_seen in zip(
         PEERS.items(), seen, seen, strict=True
     ):
-        pairs, wrong = misplaced(connection, ecosystem, theirs)
         ratios = [b / a for a, b in zip(ours_seen, theirs_seen, strict=True)]
-        for who, expression, figures, beside, order in [
-            ("ours", OURS, ours_seen, [1.0], "by which we count"),
-            (name, theirs, theirs_seen, ratios, f"{wrong:,} of {pairs:,}"),
+        for who, expression, figures, beside in [
+            ("ours", OURS, ours_seen, ["", ""]),
+            (name, theirs, theirs_seen, [f"{median(ratios):.2f}", spread(ratios, "{:.2f}")]),
         ]:
             size, _ = sizes(connection, ecosystem, expression)
-            table.add_row(
-                *(ecosystem, who, f"{median(figures):.1f}", f"{median(beside):.1f}"),
-                *(spread(beside), f"{size:.1f}", order),
-            )
-        row = {"ours": ours_seen, "theirs": theirs_seen, "pairs": pairs, "wrong": wrong}
+            cost.add_row(f"{ecosystem}: {who}", f"{median(figures):.1f}", *beside, f"{size:.1f}")
+        figures = [
+            number
+            for versions in (real(ecosystem), made(ecosystem))
+            for number in misplaced(connection, schemes[ecosystem], versions, theirs)
+        ]
+        order.add_row(f"{ecosystem}: {name}", *(f"{number:,}" for number in figures))
+        row = {"ours": ours_seen, "theirs": theirs_seen, "pairs and otherwise": figures}
         bench.keep({"table": "peers", "ecosystem": ecosystem, "peer": name} | row)
-    console.print(table)
+    console.print(cost)
+    console.print(order)
 
 
-def misplaced(connection: psycopg.Connection, ecosystem: str, expression: str) -> tuple[int, int]:
-    """How many neighbours in our order there are, and how many are another way round there."""
+def misplaced(
+    connection: psycopg.Connection, scheme: str, versions: Sequence[str], expression: str
+) -> tuple[int, int]:
+    """How many neighbours in our order there are, and how many are another way round in theirs."""
     row = connection.execute(
         f"""
         with k as materialized (
-            select distinct version, {OURS} as ours, {expression} as theirs
-              from public.version where ecosystem = %s
+            select {OURS} as ours, {expression} as theirs, version
+              from (select distinct %(scheme)s, pkgdb.scheme_normalize_version(%(scheme)s, v)
+                      from unnest(%(versions)s::text[]) v
+                     where public.is_version(%(scheme)s, v)) u (scheme, version)
         ), pair as (
             select ours, theirs, lead(ours) over w as next_ours, lead(theirs) over w as next_theirs
               from k window w as (order by ours, version)
@@ -257,8 +278,8 @@ def misplaced(connection: psycopg.Connection, ecosystem: str, expression: str) -
             where (ours < next_ours) is distinct from (theirs < next_theirs)
                or (ours = next_ours) is distinct from (theirs = next_theirs))
           from pair where next_ours is not null
-        """,  # type: ignore[arg-type]
-        [ecosystem],
+        """,
+        {"scheme": scheme, "versions": list(versions)},
     ).fetchone()
     assert row is not None
     return row
@@ -268,8 +289,7 @@ def rewrite(bench: "Bench", connection: psycopg.Connection) -> None:
     """A generated column added to a table, which writes all of it anew."""
     rows = REWRITTEN[bench.quick]
     table = new_table(
-        f"A generated column added to a table: {rows:,} rows, a tenth of that with the peer's",
-        "column",
+        f"A generated column added to {rows:,} rows, to a tenth of them with the peer's key",
         *("rows/s", "spread"),
     )
     for ecosystem in ("npm", "pypi"):
@@ -285,12 +305,13 @@ def rewrite(bench: "Bench", connection: psycopg.Connection) -> None:
                 with filled(connection, ecosystem, count):
                     start = time.perf_counter()
                     connection.execute(
-                        f"alter table public.rewritten add column key {kind}"  # type: ignore[arg-type]
+                        f"alter table public.rewritten add column key {kind}"
                         f" generated always as ({expression}) stored"
                     )
                     rates[column].append(count / (time.perf_counter() - start))
         for column, seen in rates.items():
-            table.add_row(ecosystem, column, f"{median(seen):,.0f}", spread(seen, "{:,.0f}"))
+            rate = f"{median(seen):,.0f}"
+            table.add_row(f"{ecosystem}: {column}", rate, spread(seen, "{:,.0f}"))
         bench.keep({"table": "rewrite", "ecosystem": ecosystem, "rates": rates})
     console.print(table)
 
@@ -310,9 +331,9 @@ def filled(connection: psycopg.Connection, ecosystem: str, rows: int) -> Iterato
 
 def new_table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 else "right")
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=column == "spread")
     return table
 
 

@@ -9,6 +9,9 @@ end;
 $$;
 
 set local role pkgdb_owner;
+-- How texts are read below, whatever the installer's session says. A function's body in $$ is read
+-- in its caller's session, and has no backslash in a plain text.
+set local standard_conforming_strings = on;
 
 comment on schema pkgdb is
     'State of package registries. Call the functions; read the views; tables are private.';

@@ -36,7 +36,7 @@ declare
     v_dev     text collate "C" := '';
 begin
     if not coalesce(pkgdb.version_fits(p_version), false)
-        or v_version ~* '[^!-~]|[,|\\]|@(?:stable|rc|beta|alpha|dev)$'
+        or v_version ~* E'[^!-~]|[,|\\\\]|@(?:stable|rc|beta|alpha|dev)$'
     then
         null;
     elsif v_version ~* '^dev-.' then
@@ -49,7 +49,7 @@ begin
         end if;
         v_rest := lower(v_version);
         if v_rest ~
-            ('^v?(?:[0-9]{1,5}(?:\.[0-9]+){0,3}'
+            ('^v?(?:[0-9]{1,5}(?:[.][0-9]+){0,3}'
              '|[0-9]{4}(?:[.:-]?[0-9]{2}){1,6}(?:[.:-]?[0-9]{1,3}){0,2})'
              '(?:[._-]?(?:(?:stable|beta|b|rc|alpha|a|patch|pl|p)(?:[.-]?[0-9]+)*)?'
              '(?:[.-]?dev)?)$')
@@ -57,7 +57,7 @@ begin
             -- The separators before a word, or with none after them, mean nothing.
             v_rest := ltrim(v_rest, 'v0123456789.:-');
             v_number := btrim(left(v_version, length(v_version) - length(v_rest)), 'vV.:-');
-            if v_number ~ '^[0-9]{1,5}(?:\.[0-9]+){0,3}$' then
+            if v_number ~ '^[0-9]{1,5}(?:[.][0-9]+){0,3}$' then
                 v_number := v_number
                     || repeat('.0', 3 - length(v_number) + length(replace(v_number, '.', '')));
             elsif v_number ~ '^[0-9]{4}[.:-][0-9]+(?:[.:-][0-9]+)?$' then
@@ -86,7 +86,7 @@ begin
                         else '-' || v_word
                     end || v_rest || v_dev
             end;
-        elsif v_rest ~ '^v?[0-9]+(?:\.(?:[0-9]+|[x*])){0,3}[.-]?dev$' then
+        elsif v_rest ~ '^v?[0-9]+(?:[.](?:[0-9]+|[x*])){0,3}[.-]?dev$' then
             v_number := rtrim(ltrim(left(v_rest, -3), 'v'), '.-');
             v_normal := replace(translate(v_number, '*', 'x'), 'x', '9999999')
                 || repeat('.9999999', 3 - length(v_number) + length(replace(v_number, '.', '')))

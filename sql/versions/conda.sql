@@ -38,7 +38,7 @@ declare
 begin
     if pkgdb.version_fits(v_version) and v_version ~
         ('^(?:[0-9]+!)?(?:[0-9A-Za-z]+[._])*(?:[0-9A-Za-z]+_?|_)'
-         '(?:\+[0-9A-Za-z]+(?:[._][0-9A-Za-z]+)*)?$')
+         '(?:[+][0-9A-Za-z]+(?:[._][0-9A-Za-z]+)*)?$')
     then
         return lower(v_version);
     end if;

@@ -27,8 +27,8 @@ begin
         v_core := split_part(split_part(v_version, '+', 1), '-', 1);
         v_rest := substr(v_version, length(v_core) + 1);
         v_core := v_core || repeat('.0', 2 - length(v_core) + length(replace(v_core, '.', '')));
-        if v_core ~ '(?:^|\.)0[0-9]' then
-            v_core := regexp_replace(v_core, '(^|\.)0+(?=[0-9])', '\1', 'g');
+        if v_core ~ '(?:^|[.])0[0-9]' then
+            v_core := regexp_replace(v_core, '(^|[.])0+(?=[0-9])', E'\\1', 'g');
         end if;
         v_version := v_core || v_rest;
 

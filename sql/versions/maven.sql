@@ -41,7 +41,7 @@ begin
     end if;
     if pkgdb.version_fits(v_version) and v_version ~ '^[!-~]+$' then
         v_wrong := case
-            when v_version ~ '[\\/:"<>|?*]' then 'has one of \ / : " < > | ? *'
+            when v_version ~ E'[\\\\/:"<>|?*]' then E'has one of \\ / : " < > | ? *'
             when v_version ~ '[][(),]' then 'is a range'
             when strpos(v_version, '${') > 0 then 'has an expression'
             when v_version in ('.', '..') then 'is no name of a folder'
@@ -54,7 +54,7 @@ begin
         errcode = 'RG400',
         message = format('version %s %s', pkgdb.quoted(p_version),
                          coalesce(v_wrong, 'is not a Maven version')),
-        hint = 'Printable ASCII, without spaces and \ / : " < > | ? * [ ] ( ) , ${, at most 255 '
+        hint = E'Printable ASCII, without spaces and \\ / : " < > | ? * [ ] ( ) , ${, at most 255 '
                'characters.';
 end;
 $$;
@@ -78,7 +78,7 @@ begin
     -- in \x02 where it is last.
     v_version := replace(v_version, '-', '.-');
     if v_version ~ '[^0-9.-]' then
-        v_version := regexp_replace(v_version, '([0-9])(?=[^0-9.-])', '\1.-', 'g');
+        v_version := regexp_replace(v_version, '([0-9])(?=[^0-9.-])', E'\\1.-', 'g');
         v_version := regexp_replace(v_version, '([^0-9.-])(?=[0-9])', E'\\1\x01.-', 'g');
         v_version := regexp_replace(v_version, '[^0-9.-]$', E'\\&\x02');
     end if;

@@ -147,7 +147,7 @@ return pkgdb.matching_name(
     'host.name/path of ASCII letters, digits and - _ . ~, the host in lower case, at most 255 '
     'characters; no part like con or a~1, which mean something to Windows; at the end no /v0, /v1 '
     'or /v2.0, and of gopkg.in/ a .vN.',
-    '(?:^|/)(?:(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:[.][^/]*)?|[^./]*~[0-9]+(?:[.][^/]*)?)(?:/|$)'
+    '(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9]|[^./]*~[0-9]+)(?:[.][^/]*)?(?:/|$)'
     '|/v(?:0[0-9]*|1|[0-9.]*[.][0-9.]*)$'
     '|^gopkg[.]in/(?!.*[.]v(?:0|[1-9][0-9]*)(?:-unstable)?$)');
 comment on function pkgdb.golang_name is

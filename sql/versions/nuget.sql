@@ -33,7 +33,7 @@ declare
 begin
     -- Most versions are normal, and done here.
     if octet_length(v_version) <= 64 and v_version ~
-        ('^(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})'
+        ('^(?:0|[1-9][0-9]{0,8})[.](?:0|[1-9][0-9]{0,8})[.](?:0|[1-9][0-9]{0,8})'
          '(?:-[a-z][0-9a-z-]*)?$')
     then
         return v_version;
@@ -42,10 +42,10 @@ begin
     -- The white space that .NET strips, as far as it is ASCII.
     v_version := btrim(v_version, E' \t\n\x0b\f\r');
     if pkgdb.version_fits(p_version) and v_version ~
-        ('^[0-9]+(?:[ \t-\r]*\.[ \t-\r]*[0-9]+){0,3}[ \t-\r]*'
+        (E'^[0-9]+(?:[ \\t-\\r]*[.][ \\t-\\r]*[0-9]+){0,3}[ \\t-\\r]*'
          '(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)'
-         '(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?'
-         '(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$')
+         '(?:[.](?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?'
+         '(?:[+][0-9A-Za-z-]+(?:[.][0-9A-Za-z-]+)*)?$')
     then
         v_wrong := null;
         v_metadata := substr(v_version, length(split_part(v_version, '+', 1)) + 1);

@@ -2,9 +2,9 @@
 --
 -- A number, then numbers and texts, parted by dots and where digits meet letters: 1.0.rc1 is 1, 0,
 -- rc, 1. They compare from left to right, text < number, texts byte by byte; the end equals endless
--- zeros, so 1.a < 1 = 1.0 < 1.0.1. Zeros before the first text mean nothing: 1.0.a = 1.a. Rather,
--- that is what RubyGems did before 3.5; since then it is the first run of zeros, after a dot and
--- before a text, that means nothing: 1.a.0.b = 1.a.b, and 1.0.a.0.b is none of the two.
+-- zeros, so 1.a < 1 = 1.0 < 1.0.1. Zeros before the first text mean nothing, 1.0.a = 1.a; to be
+-- exact, the first zeros after a dot and before a text: 1.a.0.b = 1.a.b, and 1.0.a.0.b is another.
+-- RubyGems before 3.5 had 1.a.0.b = 1.0.a.0.b.
 --
 -- rubygems.org refuses what Gem::Version takes: a dash (".pre." to it), spaces, and an end like
 -- that of a gem, json, html or gemspec file. It also refuses a version that differs in case alone
@@ -41,6 +41,7 @@ begin
     end if;
 
     if ltrim(v_version, '.0123456789') <> '' then
+        -- Zeros at the end, and the first before a text, in the order in which RubyGems takes them.
         v_version := regexp_replace(v_version, '(?<=[A-Za-z.])[.0]+$', '');
         v_version := regexp_replace(v_version, '(^|\.)[.0]+(?=[A-Za-z])', '\1');
         v_version := regexp_replace(v_version, '\.?([A-Za-z]+)\.?', '.\1.', 'g');
@@ -84,7 +85,7 @@ begin
     end if;
     v_rest := regexp_replace(
         v_rest, '([0-9])\.(?=[A-Za-z])|([A-Za-z])\.(?=[0-9])', '\1\2', 'g');
-    -- Zeros that would be the first run once more are kept by another run before them.
+    -- Zeros that would now be the first are kept by a zero before the first text.
     if v_first <> '' and v_rest ~ '\.0[.0]*[A-Za-z]' then
         v_rest := ltrim(regexp_replace(v_rest, '[A-Za-z]', '.0\&'), '.');
     end if;

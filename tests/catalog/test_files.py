@@ -46,6 +46,15 @@ def test_form(name: str) -> None:
     assert shouted == set()
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_body_means_the_same_in_every_session(name: str) -> None:
+    """What a backslash is in a plain text depends on standard_conforming_strings."""
+    text = (SQL / name).read_text(encoding="utf-8")
+    for body in re.findall(r"\$\$.*?\$\$", re.sub(r"--[^\n]*", "", text), flags=re.DOTALL):
+        texts = re.findall(r"E?'(?:[^']|'')*'(?:\s*\n\s*'(?:[^']|'')*')*", body)
+        assert [t for t in texts if "\\" in t and not t.startswith("E")] == []
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if name != "install.sql"])
 def test_a_file_has_no_transaction_of_its_own_and_no_psql_commands(name: str) -> None:
     assert not re.search(r"^\s*\\", code(name), flags=re.MULTILINE)

@@ -100,8 +100,38 @@ select array(
       from (values ('semver53', '1.20.3-beta.11.x+y'), ('semver64', '18446744073709551615.0.0'),
                    ('pep440', ' V1!01.2.0-Alpha_3-4.dev5+Ubuntu.01 '), ('pep440', '1.0rc1'),
                    ('debian', '1:2.0+dfsg~rc1-3+b1'), ('natural', 'v1.0.0-rc.1'),
-                   ('natural', '2024-10-01b')) s (scheme, v))
+                   ('natural', '2024-10-01b'), ('nuget', ' 01.2 .3.4-RC.-5+x'),
+                   ('maven', '1.0-Beta2.SNAPSHOT'), ('rubygems', '01.0.rc1.0'),
+                   ('rpm', '01:1.0~rc1^git2-3.el9'), ('composer', 'v1.0.0-Beta2-dev'),
+                   ('composer', 'dev-Main'), ('golang', 'v1.2.3-rc.1+incompatible'),
+                   ('helm', 'v01.2-rc.1+x'), ('conan', '1.1.1k+2'), ('terraform', 'v1.2.3-a.1'),
+                   ('hex', '1.2.3-rc.1'), ('swift', '1.2.3-rc.1+x'), ('pub', '1.2.3-rc.1+2'),
+                   ('purescript', '1.2.3'), ('conda', '1!2.0A1_+X.3'),
+                   ('apk', '1.02b_rc1_p2-r3')) s (scheme, v))
 """
+# What a text with a backslash is, how bytes are shown, which settings a caller may have.
+SETTINGS = {
+    "standard_conforming_strings": "off",
+    "backslash_quote": "off",
+    "quote_all_identifiers": "on",
+    "transform_null_equals": "on",
+    "array_nulls": "off",
+    "plpgsql.extra_errors": "all",
+    "plan_cache_mode": "force_custom_plan",
+}
+
+
+def test_every_scheme_is_in_everything(db: psycopg.Connection) -> None:
+    schemes = db.execute("select scheme from pkgdb.version_scheme").fetchall()
+    assert [name for (name,) in schemes if f"('{name}', '" not in EVERYTHING] == []
+
+
+def test_a_callers_settings_change_nothing(db: psycopg.Connection) -> None:
+    expected = db.execute(EVERYTHING).fetchone()
+    options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
+    with psycopg.connect(db.info.dsn, options=options) as session:
+        assert session.execute(EVERYTHING).fetchone() == expected
+
 
 # Stand-ins for what the functions use; each would change the result.
 HOSTILE = """

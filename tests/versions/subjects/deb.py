@@ -18,7 +18,7 @@ class Dpkg:
 
     def __init__(self, folder: Path) -> None:
         self.program = folder / "deb"
-        command = [oracle("cc"), "-o", self.program, SOURCE, "-ldpkg", "-lmd"]
+        command = [oracle("cc"), "-o", str(self.program), str(SOURCE), "-ldpkg", "-lmd"]
         if subprocess.run(command, check=False, capture_output=True).returncode != 0:
             missing("libdpkg-dev is not installed")
         query = ["dpkg-query", "--show", "--showformat=${Version}", "libdpkg-dev"]
@@ -31,8 +31,8 @@ class Dpkg:
         return [int(answer) for answer in done.stdout.split()]
 
     def read(self, versions: Sequence[str]) -> list[Verdict | None]:
-        # dpkg trims white space and reads the epoch of "+1:2" as C does: neither is Debian Policy.
-        strict = [v if len(v) <= 255 and not re.search(r"^\+|\s", v) else "" for v in versions]
+        # dpkg trims white space, and takes +1 and -0 for epochs; neither is Debian Policy.
+        strict = [v if len(v) <= 255 and not re.search(r"^[+-]|\s", v) else "" for v in versions]
         return [
             Verdict(version, None) if taken else None
             for version, taken in zip(versions, self.answers(strict), strict=True)

@@ -27,7 +27,7 @@ class RubyGems:
 
     def run(self, versions: Sequence[str] = (), pairs: Sequence[tuple[str, str]] = ()) -> Any:
         given = json.dumps({"versions": versions, "pairs": pairs})
-        command = [self.ruby, DRIVER]
+        command = [self.ruby, str(DRIVER)]
         done = subprocess.run(command, check=True, input=given, capture_output=True, text=True)
         return json.loads(done.stdout)
 

@@ -86,9 +86,8 @@ class Rpm:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.python = folder, oracle(PYTHON)
-        if subprocess.run(
-            [PYTHON, "-I", "-c", "import rpm"], check=False, capture_output=True
-        ).returncode:
+        command = [self.python, "-I", "-c", "import rpm"]
+        if subprocess.run(command, check=False, capture_output=True).returncode != 0:
             missing("python3-rpm is not installed")
         self.name = f"RPM {self.run()[0]}"
 

@@ -27,7 +27,7 @@ begin
             errcode = 'RG400',
             message = format('%s %s is longer than %s bytes', p_what, pkgdb.quoted(p_text), p_max);
     end if;
-    if p_text ~ '[\x01-\x1f\x7f]' or p_text <> btrim(p_text) then
+    if p_text ~ E'[\\x01-\\x1f\\x7f]' or p_text <> btrim(p_text) then
         raise exception using
             errcode = 'RG400',
             message = format('%s %s has a control character, or a space at an end',
