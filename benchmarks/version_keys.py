@@ -154,11 +154,20 @@ def seconds(connection: psycopg.Connection, contender: Contender) -> tuple[float
     query = (
         f"select count({contender.expression}), count(*) from public.version where ecosystem = %s"
     )
-    start = time.perf_counter()
+    start = clock(connection)
     row = connection.execute(query, [contender.ecosystem]).fetchone()
-    taken = time.perf_counter() - start
+    taken = clock(connection) - start
     assert row is not None
     return taken, row[1]
+
+
+def clock(connection: psycopg.Connection) -> float:
+    """Seconds that the server's process has run for; where no system tells, those that pass."""
+    try:
+        nanoseconds, *_ = Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text().split()
+    except OSError:
+        return time.perf_counter()
+    return int(nanoseconds) / 1e9
 
 
 def every_scheme(bench: "Bench", connection: psycopg.Connection, schemes: dict[str, str]) -> None:

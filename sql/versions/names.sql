@@ -89,16 +89,18 @@ return pkgdb.matching_name(
     'group:artifact of ASCII letters, digits and . _ -, at most 255 characters.');
 comment on function pkgdb.maven_name is 'The name as it is. Raises RG400 for what is no name.';
 
--- RubyGems: Patterns::NAME_PATTERN, a letter somewhere, no mark at the start.
+-- RubyGems: Patterns::NAME_PATTERN, a letter somewhere, no mark at an end, no end of a file's name.
+-- Its registry finds names in any case.
 create function pkgdb.gem_name(p_name text)
 returns text
 language sql
 immutable parallel safe
-return pkgdb.matching_name(
-    p_name, 255, '^(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._-]*$',
-    'ASCII letters, digits and . _ -, a letter among them, starting with a letter or digit, at '
-    'most 255 characters.');
-comment on function pkgdb.gem_name is 'The name as it is. Raises RG400 for what is no name.';
+return lower(pkgdb.matching_name(
+    p_name, 255, '^(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$',
+    'ASCII letters, digits and . _ - between them, a letter among them, at most 255 characters, '
+    'not ending in .gem, .gemspec, .html or .json.',
+    '[.](?:gem|gemspec|html|json)$'));
+comment on function pkgdb.gem_name is 'Lower case. Raises RG400 for what is no name.';
 
 -- Debian Policy 5.6.1.
 create function pkgdb.deb_name(p_name text)
@@ -116,9 +118,9 @@ returns text
 language sql
 immutable parallel safe
 return pkgdb.matching_name(
-    p_name, 255, '^[A-Za-z0-9_][A-Za-z0-9_.+-]*$',
-    'ASCII letters, digits and _ . + -, starting with a letter, digit or _, at most 255 '
-    'characters.');
+    p_name, 255, '^(?!.*[.][.])[A-Za-z0-9_][A-Za-z0-9_.+-]*$',
+    'ASCII letters, digits and _ . + -, starting with a letter, digit or _, no two dots in a row, '
+    'at most 255 characters.');
 comment on function pkgdb.rpm_name is 'The name as it is. Raises RG400 for what is no name.';
 
 -- Composer's ValidatingArrayLoader::hasPackageNamingError; Packagist holds names in lower case.

@@ -64,7 +64,7 @@ begin
     v_version := regexp_replace(
         v_version, '(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])', '.', 'g');
     foreach v_segment in array string_to_array(
-        translate(v_version, E'!"#$%&\'()*+,-/:;<=>?@[\\]^_`{|}~', repeat('.', 31)), '.')
+        translate(v_version, E'!"#$%&''()*+,-/:;<=>?@[\\]^_`{|}~', repeat('.', 31)), '.')
     loop
         v_key := v_key || case
             when v_segment = '' then ''

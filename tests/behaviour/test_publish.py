@@ -147,10 +147,10 @@ def test_variants_are_versions_of_their_own(api, repo):
     first = tool.publish("1.0-1", "amd64", [file("tool_amd64.deb", "amd64")])
     second = tool.publish("1.0-1", "arm64", [file("tool_arm64.deb", "arm64")])
     assert second.outcome == "created"
-    assert tool.resolve("1.0-1", "amd64").version_id == first.version_id
-    assert tool.resolve("1.0-1", "arm64").version_id == second.version_id
+    assert tool.resolve("1.0-1", ("amd64",)).version_id == first.version_id
+    assert tool.resolve("1.0-1", ("arm64",)).version_id == second.version_id
     with api.refused("RG404"):
-        tool.resolve("1.0-1", "mips")
+        tool.resolve("1.0-1", ("mips",))
 
 
 @pytest.mark.parametrize(("ecosystem", "name", "version"), [

@@ -53,6 +53,7 @@ def test_a_body_means_the_same_in_every_session(name: str) -> None:
     for body in re.findall(r"\$\$.*?\$\$", re.sub(r"--[^\n]*", "", text), flags=re.DOTALL):
         texts = re.findall(r"E?'(?:[^']|'')*'(?:\s*\n\s*'(?:[^']|'')*')*", body)
         assert [t for t in texts if "\\" in t and not t.startswith("E")] == []
+        assert "\\'" not in body  # nor what backslash_quote forbids
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "install.sql"])

@@ -221,5 +221,5 @@ class TestProcess:
 
 def test_commands_are_those_documented():
     assert sorted(app.cli.commands) == sorted(
-        ["up", "down", "demo", "migrate", "load", "show", "check", "locks"]
+        ["up", "down", "demo", "migrate", "load", "show", "check", "locks", "upgrade-schemes"]
     )

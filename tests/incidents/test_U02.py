@@ -51,6 +51,7 @@ STATEMENTS_WITH_GHOSTS = {
     ("drop_tag", "package_version"): "the row of a tag, which only a live row has",
     ("expire_publications", "package_version"): FOUND,
     ("lock_waits", "repository"): "locks of dropped repositories have names too",
+    ("outdated_registrations", "repository"): "what a dropped repository left has to move too",
     ("purge", "file"): GHOSTS,
     ("purge", "package_version"): GHOSTS,
     ("purge_dropped", "package_version"): GHOSTS,
@@ -63,6 +64,7 @@ STATEMENTS_WITH_GHOSTS = {
     ("restore_version", "file"): GHOSTS,
     ("touch_repository", "repository"): FOUND,
     ("unyank", "package_version"): FOUND,
+    ("upgrade_scheme", "package_version"): "ghosts have to move too",
     ("versions", "package_version"): "a page that ended at a version deleted since goes on there",
     ("yank", "package_version"): FOUND,
 }

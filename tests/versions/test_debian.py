@@ -85,7 +85,7 @@ def test_refused(db: psycopg.Connection, read: Read, version: str, message: str)
     assert message in (caught.value.diag.message_primary or "")
 
 
-@pytest.mark.parametrize("version", ["+1:1", "-0:1", " 1", "1 ", "\t1"])
+@pytest.mark.parametrize("version", ["+1:1", " 1", "1 ", "\t1"])
 def test_refused_where_dpkg_is_lenient(read: Read, version: str) -> None:
     """It trims white space, and reads an epoch as C reads a number; neither is Debian Policy."""
     assert read("debian", [version]) == [None]

@@ -45,7 +45,7 @@ REFUSED = ["", "1.0 .1", "1.0 a1"]
 REFUSED += """
     2004d a1 .1 1. 1..0 1.0- 1.0_ 1.0* 1.0.x vv1.0 =1.0 1! !1.0 1!2!3 1.0a1b1 1.0.post1a1
     1.0.dev1.post1 1.0-1-1 1.0+ 1.0+_ 1.0+a..b 1.0+a+b
-""".split()
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("version", REFUSED)

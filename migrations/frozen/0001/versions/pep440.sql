@@ -33,21 +33,21 @@ declare
 begin
     -- Most versions are canonical but for trailing zeros of the release, and done here.
     if pkgdb.version_fits(v_version) and v_version ~
-        ('^(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*'
+        ('^(?:0|[1-9][0-9]*)(?:[.](?:0|[1-9][0-9]*))*'
          '(?:(?:a|b|rc)(?:0|[1-9][0-9]*))?'
-         '(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?$')
+         '(?:[.]post(?:0|[1-9][0-9]*))?(?:[.]dev(?:0|[1-9][0-9]*))?$')
     then
-        return regexp_replace(v_version, '(?:\.0)+(?=$|\.?[a-z])', '');
+        return regexp_replace(v_version, '(?:[.]0)+(?=$|[.]?[a-z])', '');
     end if;
 
     -- The white space that Python strips, as far as it is ASCII.
     v_version := lower(btrim(v_version, E' \t\n\x0b\f\r\x1c\x1d\x1e\x1f'));
     if pkgdb.version_fits(p_version) is not true or v_version !~
-        ('^v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*'
+        ('^v?(?:[0-9]+!)?[0-9]+(?:[.][0-9]+)*'
          '(?:[-_.]?(?:alpha|a|beta|b|preview|pre|c|rc)[-_.]?[0-9]*)?'
          '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?'
          '(?:[-_.]?dev[-_.]?[0-9]*)?'
-         '(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?$')
+         '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?$')
     then
         raise exception using
             errcode = 'RG400',
@@ -64,7 +64,7 @@ begin
     end if;
     v_release := v_version;
     if ltrim(v_version, '.0123456789') <> '' then
-        v_release := substring(v_version from '^[0-9]+(?:\.[0-9]+)*');
+        v_release := substring(v_version from '^[0-9]+(?:[.][0-9]+)*');
         v_rest := substr(v_version, length(v_release) + 1);
 
         -- A "d" occurs in "dev" alone. Separators without a number after them mean nothing.
@@ -90,13 +90,13 @@ begin
         end if;
     end if;
 
-    if v_release ~ '(?:^|\.)0[0-9]' then
-        v_release := regexp_replace(v_release, '(^|\.)0+(?=[0-9])', '\1', 'g');
+    if v_release ~ '(?:^|[.])0[0-9]' then
+        v_release := regexp_replace(v_release, '(^|[.])0+(?=[0-9])', E'\\1', 'g');
     end if;
-    v_release := regexp_replace(v_release, '(?:\.0)+$', '');
+    v_release := regexp_replace(v_release, '(?:[.]0)+$', '');
     if v_local <> '' then
         v_local := '+' || regexp_replace(
-            translate(v_local, '-_', '..'), '(^|\.)0+(?=[0-9]+(?:\.|$))', '\1', 'g');
+            translate(v_local, '-_', '..'), '(^|[.])0+(?=[0-9]+(?:[.]|$))', E'\\1', 'g');
     end if;
     return concat(nullif(v_epoch, '') || '!', v_release, v_pre, v_post, v_dev, v_local);
 end;

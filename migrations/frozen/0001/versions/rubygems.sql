@@ -28,7 +28,7 @@ declare
     v_version text collate "C" := p_version;
 begin
     if not coalesce(pkgdb.version_fits(v_version), false)
-        or v_version !~ '^[0-9]+(?:\.[0-9A-Za-z]+)*$'
+        or v_version !~ '^[0-9]+(?:[.][0-9A-Za-z]+)*$'
     then
         raise exception using
             errcode = 'RG400',
@@ -43,18 +43,18 @@ begin
     if ltrim(v_version, '.0123456789') <> '' then
         -- Zeros at the end, and the first before a text, in the order in which RubyGems takes them.
         v_version := regexp_replace(v_version, '(?<=[A-Za-z.])[.0]+$', '');
-        v_version := regexp_replace(v_version, '(^|\.)[.0]+(?=[A-Za-z])', '\1');
-        v_version := regexp_replace(v_version, '\.?([A-Za-z]+)\.?', '.\1.', 'g');
+        v_version := regexp_replace(v_version, '(^|[.])[.0]+(?=[A-Za-z])', E'\\1');
+        v_version := regexp_replace(v_version, '[.]?([A-Za-z]+)[.]?', E'.\\1.', 'g');
         v_version := btrim(replace(v_version, '..', '.'), '.');
-        if v_version ~* '(?:^|\.)(?:gem|gemspec|html|json)$' then
+        if v_version ~* '(?:^|[.])(?:gem|gemspec|html|json)$' then
             raise exception using
                 errcode = 'RG400',
                 message = format('version %s ends like a file name', pkgdb.quoted(p_version)),
                 hint = 'The last part is none of gem, gemspec, html and json.';
         end if;
     end if;
-    if v_version ~ '(?:^|\.)0[0-9]' then
-        v_version := regexp_replace(v_version, '(^|\.)0+(?=[0-9])', '\1', 'g');
+    if v_version ~ '(?:^|[.])0[0-9]' then
+        v_version := regexp_replace(v_version, '(^|[.])0+(?=[0-9])', E'\\1', 'g');
     end if;
     while right(v_version, 2) = '.0'
     loop
@@ -84,10 +84,10 @@ begin
         v_rest := substr(v_rest, length(v_first) + 2);
     end if;
     v_rest := regexp_replace(
-        v_rest, '([0-9])\.(?=[A-Za-z])|([A-Za-z])\.(?=[0-9])', '\1\2', 'g');
+        v_rest, '([0-9])[.](?=[A-Za-z])|([A-Za-z])[.](?=[0-9])', E'\\1\\2', 'g');
     -- Zeros that would now be the first are kept by a zero before the first text.
-    if v_first <> '' and v_rest ~ '\.0[.0]*[A-Za-z]' then
-        v_rest := ltrim(regexp_replace(v_rest, '[A-Za-z]', '.0\&'), '.');
+    if v_first <> '' and v_rest ~ '[.]0[.0]*[A-Za-z]' then
+        v_rest := ltrim(regexp_replace(v_rest, '[A-Za-z]', E'.0\\&'), '.');
     end if;
     return coalesce(v_first, '0') || '.' || v_rest;
 end;
