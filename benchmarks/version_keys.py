@@ -37,7 +37,7 @@ language plpgsql as $$
 begin
     return pkgdb.scheme_version_key(p_scheme, p_version) is not null;
 exception
-    when others then return false;
+    when sqlstate 'RG400' then return false;
 end;
 $$;
 create function public.microseconds(p_function text, p_scheme text, p_version text)

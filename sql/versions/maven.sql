@@ -1,4 +1,4 @@
--- Maven versions (ComparableVersion of Maven 3.8, maven.apache.org, POM reference, version order).
+-- Maven versions (ComparableVersion of Maven 3.8; POM reference, version order).
 --
 -- A version is a list of numbers and words, parted by "." or by a change between digits and
 -- letters. "-" opens a list in the list, and so does such a change, and a word after "." that is
@@ -29,7 +29,6 @@ create function pkgdb.maven_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -64,7 +63,6 @@ create function pkgdb.maven_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := lower(pkgdb.maven_normalize(p_version) collate "C");

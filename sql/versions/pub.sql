@@ -1,12 +1,12 @@
--- Dart and Flutter package versions (pub_semver 2.2.1, and what pub.dev takes).
+-- Dart and Flutter package versions (pub_semver 2.2.1, and what its registry takes).
 --
 -- SemVer 2.0.0, and then the build is part of order and identity: 1.0.0 < 1.0.0+1 < 1.0.0+2, its
 -- identifiers comparing as those of a prerelease do. Numbers are 63-bit integers: a release beyond
 -- that is refused, an identifier beyond that is a text. pub_semver up to 2.2.0 also read -1 and 0xA
 -- in an identifier as numbers.
 --
--- pub.dev refuses what is longer than 64 characters or not in canonical form: no leading zeros,
--- not even in a build. (It takes them where more than 63 bits follow; they are refused here.)
+-- The registry refuses what is longer than 64 characters or not in canonical form: no leading
+-- zeros, not even in a build. (It takes them where more than 63 bits follow; we do not.)
 --
 -- Key: major, minor, patch; \x02 for a release, or \x01 and the identifiers (swift.sql); for a
 -- build \x03 and its identifiers.
@@ -15,7 +15,6 @@ create function pkgdb.pub_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -43,7 +42,6 @@ create function pkgdb.pub_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.pub_normalize(p_version);

@@ -25,7 +25,6 @@ create function pkgdb.terraform_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     return pkgdb.semver_normalize(pkgdb.terraform_core(p_version), '9223372036854775807');
@@ -38,7 +37,6 @@ create function pkgdb.terraform_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     return pkgdb.semver_key(pkgdb.terraform_core(p_version), '9223372036854775807');

@@ -1,7 +1,7 @@
-"""The pub scheme: SemVer 2.0.0, then the build, as pub_semver orders and pub.dev accepts.
+"""The pub scheme: SemVer 2.0.0, then the build, as pub_semver orders and the registry accepts.
 
 The tables follow pub_semver's documentation and the behaviour that its tests state (version 2.2.1),
-and pub.dev's checks of an upload: canonical form, at most 64 characters.
+and the registry's checks of an upload: canonical form, at most 64 characters.
 """
 
 from itertools import combinations
@@ -68,7 +68,7 @@ def test_prereleases(read: Read) -> None:
                 "1.0.0-a..b",
             ],
         ),
-        # pub_semver reads these; they are not in canonical form, and pub.dev refuses those.
+        # pub_semver reads these; they are not in canonical form, and the registry refuses those.
         ("is not SemVer", ["01.2.3", "1.02.3", "1.2.03", "001.02.0003", "1.2.3-01", "1.2.3-a.00"]),
         ("has a leading zero", ["1.2.3+01", "1.2.3+a.00", "1.2.3-a+00.a", "1.2.3+0.01.0"]),
         (

@@ -1,4 +1,4 @@
-"""Cargo: the `semver` crate, which Cargo and crates.io read versions with."""
+"""Cargo: the `semver` crate, which Cargo and its registry read versions with."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""RubyGems: Gem::Version of the machine's ruby, with the rules of rubygems.org."""
+"""RubyGems: Gem::Version of the machine's ruby, with the rules of its registry."""
 
 import json
 import random

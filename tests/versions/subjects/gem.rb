@@ -1,10 +1,10 @@
 # Reads {versions, pairs} as JSON; writes the version of RubyGems and whether it was amended, of each
-# version its canonical number and whether it is a prerelease, null where rubygems.org refuses it,
+# version its canonical number and whether it is a prerelease, null where the registry refuses it,
 # and the order of each pair.
 
 require "json"
 
-# rubygems.org, app/models/version.rb and lib/patterns.rb.
+# rubygems/rubygems.org, app/models/version.rb and lib/patterns.rb.
 NUMBER = /\A#{Gem::Version::VERSION_PATTERN}\z/
 FILE = /\.(?:gem|json|html|gemspec)\z/i
 

@@ -17,7 +17,7 @@ defmodule Driver do
     end
   end
 
-  # What hex.pm refuses beyond that (hexpm, Hexpm.Version.validate).
+  # What the registry refuses beyond that (hexpm, Hexpm.Version.validate).
   defp taken?(%Version{major: major, minor: minor, patch: patch, pre: pre, build: build}) do
     numbers = [major, minor, patch | Enum.filter(pre, &is_integer/1)]
 

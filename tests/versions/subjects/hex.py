@@ -13,7 +13,7 @@ DRIVER = Path(__file__).with_suffix(".exs")
 
 
 class Elixir:
-    """`Version`, and the rules that hex.pm adds to it."""
+    """`Version`, and the rules that its registry adds to it."""
 
     def __init__(self, folder: Path) -> None:
         self.elixir = oracle("elixir")

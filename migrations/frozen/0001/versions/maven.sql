@@ -1,4 +1,4 @@
--- Maven versions (ComparableVersion of Maven 3.8, maven.apache.org, POM reference, version order).
+-- Maven versions (ComparableVersion of Maven 3.8; POM reference, version order).
 --
 -- A version is a list of numbers and words, parted by "." or by a change between digits and
 -- letters. "-" opens a list in the list, and so does such a change, and a word after "." that is

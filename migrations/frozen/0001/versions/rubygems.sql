@@ -1,4 +1,4 @@
--- RubyGems versions (Gem::Version of RubyGems 3.5 and later; what rubygems.org takes on a push).
+-- RubyGems versions (Gem::Version of RubyGems 3.5 and later; what its registry takes on a push).
 --
 -- A number, then numbers and texts, parted by dots and where digits meet letters: 1.0.rc1 is 1, 0,
 -- rc, 1. They compare from left to right, text < number, texts byte by byte; the end equals endless
@@ -6,11 +6,11 @@
 -- exact, the first zeros after a dot and before a text: 1.a.0.b = 1.a.b, and 1.0.a.0.b is another.
 -- RubyGems before 3.5 had 1.a.0.b = 1.0.a.0.b.
 --
--- rubygems.org refuses what Gem::Version takes: a dash (".pre." to it), spaces, and an end like
+-- The registry refuses what Gem::Version takes: a dash (".pre." to it), spaces, and an end like
 -- that of a gem, json, html or gemspec file. It also refuses a version that differs in case alone
 -- from another of the gem; that is no identity, for case has its place in the order.
 --
--- Identity is the segments that compare, rubygems.org's "canonical number": 1.0 = 1 = 01.0.0. Their
+-- Identity is the segments that compare, the registry's "canonical number": 1.0 = 1 = 01.0.0. Their
 -- spelling is the shortest, without dots where digits meet letters: 1.2.0.rc.1 is 1.2rc1. A
 -- prerelease has a letter.
 --
