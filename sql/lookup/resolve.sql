@@ -17,6 +17,13 @@ begin
     if p_want is null or p_want = '' then
         perform pkgdb.check_text('wanted version', p_want, 255);
     end if;
+    if (case when array_ndims(p_variants) > 1 then true
+             else array_position(p_variants, null) is not null end)
+    then
+        raise exception using
+            errcode = 'RG400',
+            message = format('variants %s are not a list of texts', pkgdb.quoted(p_variants::text));
+    end if;
     v_registration := pkgdb.look_up_registration(
         p_namespace, p_repository, p_ecosystem, p_name);
 
@@ -39,7 +46,7 @@ begin
            and (p_variants is null or v.variant = any (p_variants))
            and (p_want in ('latest', 'latest_semver1') or not v.prerelease)
            and (p_want in ('latest', 'latest_stable')
-                or not pkgdb.nuget_is_semver2(v.version))
+                or not pkgdb.nuget_is_semver2(v.version, v.normalized_version))
          order by v.version_key desc, array_position(p_variants, v.variant), v.version_id desc
          limit 1;
     elsif p_want like 'tag:%' then

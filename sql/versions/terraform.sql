@@ -5,7 +5,8 @@
 --
 -- The order is SemVer's. That of go-version is not transitive: 1.0.0-a.1 > 1.0.0-a > 1.0.0-a.b
 -- there, but 1.0.0-a.b > 1.0.0-a.1; it reads -1 (in 1.0.0--1) as a negative number, and numbers
--- above 63 bits in a prerelease as texts. It agrees on all else.
+-- above 63 bits in a prerelease as texts; these, and texts that start with one above 64 bits, are
+-- above other texts there. It agrees on all else.
 --
 -- Key: that of SemVer.
 

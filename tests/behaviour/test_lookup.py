@@ -74,6 +74,9 @@ def test_variants(api, repo):
             tool.resolve(want, (variant,))
     with api.refused("RG404"):
         tool.resolve("latest", ())
+    for no_list in ((None,), ("amd64", None), (["amd64"], ["arm64"])):
+        with api.refused("RG400"):
+            tool.resolve("latest", no_list)
 
 
 def test_the_highest_version_that_a_platform_can_use(api, repo):

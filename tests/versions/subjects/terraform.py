@@ -39,7 +39,11 @@ def parts(version: str) -> tuple[str, list[str]]:
 
 def alike(label: str) -> bool:
     """Whether an identifier is a number to go-version where SemVer says so, and only there."""
-    return int(label) < 2**63 if label.isdigit() else not re.fullmatch("-[0-9]+", label)
+    number = re.match("-?([0-9]+)", label)
+    if number is None or not label.isdigit():
+        # A text, but -1 is a number, and a text that begins with a huge one is above others.
+        return number is None or (number[0] != label and int(number[1]) < 2**64)
+    return int(label) < 2**63
 
 
 # Around 63 bits.

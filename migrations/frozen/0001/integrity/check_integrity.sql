@@ -29,20 +29,6 @@ exception when sqlstate 'RG400' then
 end;
 $$;
 
--- The same for what is remembered of a deleted version.
-create function pkgdb.is_stale_tombstone(p_tombstone pkgdb.tombstone, p_scheme text)
-returns boolean
-language plpgsql
-immutable
-as $$
-begin
-    return p_tombstone.normalized_version
-               <> pkgdb.scheme_normalize_version(p_scheme, p_tombstone.version);
-exception when sqlstate 'RG400' then
-    return true;
-end;
-$$;
-
 -- The same for a name and the rule of its ecosystem.
 create function pkgdb.is_stale_name(
     p_registration pkgdb.registration, p_ecosystem pkgdb.ecosystem
@@ -387,7 +373,8 @@ begin
           from pkgdb.tombstone t
           left join pkgdb.registration r
             on r.namespace = t.namespace and r.registration_id = t.registration_id
-         where r.registration_id is null or pkgdb.is_stale_tombstone(t, r.scheme)
+         where r.registration_id is null
+            or t.normalized_version <> pkgdb.remembered_identity(r.scheme, t)
       ) p
      where p_namespace is null or p.namespace = p_namespace;
 

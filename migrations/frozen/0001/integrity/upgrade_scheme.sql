@@ -82,8 +82,8 @@ begin
     with renamed as (
         delete from pkgdb.tombstone t
          where t.namespace = p_namespace and t.registration_id = p_registration_id
-           and t.normalized_version <> pkgdb.scheme_normalize_version(v_scheme, t.version)
-        returning t.*, pkgdb.scheme_normalize_version(v_scheme, t.version) as identity
+           and t.normalized_version <> pkgdb.remembered_identity(v_scheme, t)
+        returning t.*, pkgdb.remembered_identity(v_scheme, t) as identity
     )
     insert into pkgdb.tombstone as t
         (namespace, registration_id, normalized_version, version, variant, filename,

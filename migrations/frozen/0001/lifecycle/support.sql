@@ -22,6 +22,20 @@ begin
 end;
 $$;
 
+-- The identity of a deleted version under a scheme. One that the scheme refuses cannot be published
+-- again, and keeps the identity that it had.
+create function pkgdb.remembered_identity(p_scheme text, p_tombstone pkgdb.tombstone)
+returns text
+language plpgsql
+immutable
+as $$
+begin
+    return pkgdb.scheme_normalize_version(p_scheme, p_tombstone.version);
+exception when sqlstate 'RG400' then
+    return p_tombstone.normalized_version;
+end;
+$$;
+
 -- Whether a version (file name '') or file was deleted and has not been restored.
 create function pkgdb.has_tombstone(
     p_registration pkgdb.registration, p_normalized_version text, p_variant text,

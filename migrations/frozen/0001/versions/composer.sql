@@ -25,7 +25,6 @@ create function pkgdb.composer_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := btrim(p_version, E' \t\n\r\x0b');
@@ -117,7 +116,6 @@ create function pkgdb.composer_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.composer_normalize(p_version);

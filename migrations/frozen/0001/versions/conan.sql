@@ -22,7 +22,6 @@ create function pkgdb.conan_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -49,7 +48,6 @@ create function pkgdb.conan_items(p_items text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_item   text collate "C";
@@ -93,7 +91,6 @@ create function pkgdb.conan_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.conan_normalize(p_version);
@@ -124,7 +121,6 @@ create function pkgdb.conan_is_prerelease(p_version text)
 returns boolean
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.conan_normalize(p_version);

@@ -31,7 +31,6 @@ create function pkgdb.conda_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -61,7 +60,6 @@ create function pkgdb.conda_row_key(p_row text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_component text collate "C";
@@ -128,7 +126,6 @@ create function pkgdb.conda_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.conda_normalize(p_version);

@@ -16,7 +16,6 @@ create function pkgdb.debian_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -51,7 +50,6 @@ create function pkgdb.debian_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version  text collate "C" := pkgdb.debian_normalize(p_version);

@@ -14,7 +14,6 @@ create function pkgdb.golang_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -41,7 +40,6 @@ create function pkgdb.golang_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     return pkgdb.semver_key(substr(pkgdb.golang_normalize(p_version), 2), null);

@@ -13,7 +13,6 @@ create function pkgdb.helm_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -54,7 +53,6 @@ create function pkgdb.helm_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.helm_normalize(p_version);

@@ -25,7 +25,6 @@ create function pkgdb.hex_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.semver_normalize(p_version, '99999999999999');
@@ -46,7 +45,6 @@ create function pkgdb.hex_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     if pkgdb.hex_problem(p_version) is not null then

@@ -29,7 +29,6 @@ create function pkgdb.maven_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -64,7 +63,6 @@ create function pkgdb.maven_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := lower(pkgdb.maven_normalize(p_version) collate "C");

@@ -144,14 +144,14 @@ language sql
 immutable parallel safe
 return pkgdb.matching_name(
     p_name, 255,
-    '^(?=[^/]*[.])[a-z0-9](?:[a-z0-9.-]*[a-z0-9-])?'
+    '^(?=[^/]*[.])(?!.*/v(?:0[0-9]*|1|[0-9.]*[.][0-9.]*)$)'
+    '(?:(?!gopkg[.]in/)|(?=.*[.]v(?:0|[1-9][0-9]*)(?:-unstable)?$))'
+    '[a-z0-9](?:[a-z0-9.-]*[a-z0-9-])?'
     '(?:/[A-Za-z0-9_~-](?:[A-Za-z0-9._~-]*[A-Za-z0-9_~-])?)*$',
     'host.name/path of ASCII letters, digits and - _ . ~, the host in lower case, at most 255 '
     'characters; no part like con or a~1, which mean something to Windows; at the end no /v0, /v1 '
     'or /v2.0, and of gopkg.in/ a .vN.',
-    '(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9]|[^./]*~[0-9]+)(?:[.][^/]*)?(?:/|$)'
-    '|/v(?:0[0-9]*|1|[0-9.]*[.][0-9.]*)$'
-    '|^gopkg[.]in/(?!.*[.]v(?:0|[1-9][0-9]*)(?:-unstable)?$)');
+    '(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9]|[^./]*~[0-9]+)(?:[.][^/]*)?(?:/|$)');
 comment on function pkgdb.golang_name is
     'The name as it is: capitals are another module. Raises RG400 for what is no name.';
 
@@ -190,14 +190,14 @@ return lower(pkgdb.matching_name(
     'at most 255 characters.'));
 comment on function pkgdb.terraform_name is 'Lower case. Raises RG400 for what is no name.';
 
--- Hex: package names are atoms of Elixir.
+-- Hex: hexpm, Hexpm.Repository.Package.
 create function pkgdb.hex_name(p_name text)
 returns text
 language sql
 immutable parallel safe
 return pkgdb.matching_name(
-    p_name, 255, '^[a-z][a-z0-9_]+$',
-    'A lower-case letter, then lower-case letters, digits and _, 2 to 255 characters.');
+    p_name, 255, '^[a-z][A-Za-z0-9_]+$',
+    'A lower-case letter, then letters, digits and _, 2 to 255 characters.');
 comment on function pkgdb.hex_name is 'The name as it is. Raises RG400 for what is no name.';
 
 -- SE-0292: scope.name, in any case one package; or the location of its source, as a package URL has
@@ -224,11 +224,9 @@ return pkgdb.matching_name(
     p_name, 64, '^[a-z_][a-z0-9_]*$',
     'A lower-case letter or _, then lower-case letters, digits and _, at most 64 characters, no '
     'reserved word of Dart.',
-    '^(?:abstract|as|assert|augment|await|break|case|catch|class|const|continue|covariant|default'
-    '|deferred|do|dynamic|else|enum|export|extends|extension|external|factory|false|final|finally'
-    '|for|get|hide|if|implements|import|in|inline|interface|is|late|library|mixin|new|null|of|on'
-    '|operator|part|required|rethrow|return|sealed|set|show|static|super|switch|sync|this|throw'
-    '|true|try|type|typedef|var|void|while|with|yield)$');
+    '^(?:assert|break|case|catch|class|const|continue|default|do|else|enum|extends|false|final'
+    '|finally|for|if|in|is|new|null|rethrow|return|super|switch|this|throw|true|try|var|void|while'
+    '|with)$');
 comment on function pkgdb.pub_name is 'The name as it is. Raises RG400 for what is no name.';
 
 -- The PureScript registry: PackageName.

@@ -29,7 +29,6 @@ create function pkgdb.natural_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -50,7 +49,6 @@ create function pkgdb.natural_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.natural_core(pkgdb.natural_normalize(p_version));
@@ -81,7 +79,6 @@ create function pkgdb.natural_is_prerelease(p_version text)
 returns boolean
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.natural_core(pkgdb.natural_normalize(p_version));

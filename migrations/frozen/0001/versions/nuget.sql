@@ -20,7 +20,6 @@ create function pkgdb.nuget_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version  text collate "C" := p_version;
@@ -84,7 +83,6 @@ create function pkgdb.nuget_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.nuget_normalize(p_version);
@@ -129,15 +127,12 @@ return strpos(pkgdb.nuget_normalize(p_version) collate "C", '-') > 0;
 comment on function pkgdb.nuget_is_prerelease is
     'True where a NuGet version has a prerelease part.';
 
--- Clients that know SemVer 1 alone are not shown these. Of the spelling as published: metadata is
--- no part of the normal form.
-create function pkgdb.nuget_is_semver2(p_version text)
+-- Clients that know SemVer 1 alone are not shown these. Metadata is no part of the normal form.
+create function pkgdb.nuget_is_semver2(p_version text, p_normalized_version text)
 returns boolean
 language sql
 immutable parallel safe
-return case
-    when pkgdb.nuget_normalize(p_version) collate "C" like '%-%.%' then true
-    else strpos(p_version collate "C", '+') > 0
-end;
+return p_normalized_version collate "C" like '%-%.%' or strpos(p_version collate "C", '+') > 0;
 comment on function pkgdb.nuget_is_semver2 is
-    'True where a NuGet version needs a SemVer 2 client: it has metadata or several labels.';
+    'True where a NuGet version, as published and in normal form, needs a SemVer 2 client: it has '
+    'metadata or several labels.';

@@ -11,8 +11,6 @@
 --
 -- Key, read off the canonical spelling: epoch, release numbers, \x02; a letter for pre and its
 -- number; post or \x02; dev or \x7f; for each local segment a number, or \x03 text \x01.
---
--- These run in the search_path of the functions in schemes.sql, which alone call them.
 
 create function pkgdb.pep440_normalize(p_version text)
 returns text

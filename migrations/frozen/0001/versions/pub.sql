@@ -15,7 +15,6 @@ create function pkgdb.pub_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -43,7 +42,6 @@ create function pkgdb.pub_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.pub_normalize(p_version);

@@ -9,7 +9,6 @@ create function pkgdb.purescript_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 begin
     if ltrim(pkgdb.semver_normalize(p_version, '2147483647'), '.0123456789') <> ''
@@ -30,7 +29,6 @@ create function pkgdb.purescript_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.purescript_normalize(p_version);

@@ -22,7 +22,6 @@ create function pkgdb.rubygems_segments(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := p_version;
@@ -70,7 +69,6 @@ create function pkgdb.rubygems_normalize(p_version text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_rest  text collate "C" := pkgdb.rubygems_segments(p_version);
@@ -99,7 +97,6 @@ create function pkgdb.rubygems_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_part  text collate "C";

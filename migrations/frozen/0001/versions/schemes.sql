@@ -3,6 +3,9 @@
 -- wrong scheme's branch raises. It also keeps the generated columns from being planned anew by each
 -- statement that writes a version. A branch is a statement, not an arm of one CASE expression: a
 -- transaction sets up each expression that it runs, and so only those on its way.
+--
+-- Their search_path holds for the functions of the schemes too: these are called from here (and
+-- from security definers that have the same), and one of their own would cost a tenth of a key.
 
 create function pkgdb.unknown_scheme(p_scheme text)
 returns text

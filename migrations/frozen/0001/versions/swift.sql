@@ -12,7 +12,6 @@ create function pkgdb.identifiers63_key(p_identifiers text)
 returns text
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_identifier text collate "C";
@@ -46,7 +45,6 @@ create function pkgdb.swift_key(p_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
-set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version text collate "C" := pkgdb.swift_normalize(p_version);
