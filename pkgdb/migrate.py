@@ -17,7 +17,15 @@ from psycopg.rows import class_row
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 
 from pkgdb._sync.registry import connect
-from pkgdb.errors import Conflict, MalformedArgument, NotFound
+from pkgdb.errors import (
+    Conflict,
+    Deadlock,
+    LockTimeout,
+    MalformedArgument,
+    NotFound,
+    PkgdbError,
+    QueryCanceled,
+)
 from pkgdb.resources import folder
 
 VERSION_SCHEMA = "pkgdb"
@@ -74,7 +82,7 @@ class Outdated:
     registration_id: int
     scheme: str
     current_scheme: str
-    refusal: MalformedArgument | Conflict | None = None  # why it still is; None: it was moved
+    reason: PkgdbError | None = None  # why it still is; None: it was moved
 
 
 _OUTDATED = """
@@ -86,11 +94,15 @@ _OUTDATED = """
 """
 
 
+_STAYS = (MalformedArgument, Conflict, LockTimeout, QueryCanceled, Deadlock)
+
+
 def upgrade_schemes(dsn: str) -> Iterator[Outdated]:
     """Order every package by its ecosystem's present scheme, beside whatever else goes on.
 
-    Each package is a transaction of its own. One that the new scheme refuses stays as it is, and
-    the others go on; a run that was cut short is taken up by the next one.
+    Each package is a transaction of its own. One that the new scheme refuses, or that could not be
+    locked in time, stays as it is, and the others go on; a run that was cut short is taken up by
+    the next one.
     """
     after = ("", 0)
     with psycopg.connect(dsn, autocommit=True) as connection, connect(dsn) as registry:
@@ -101,8 +113,8 @@ def upgrade_schemes(dsn: str) -> Iterator[Outdated]:
                 after = (package.namespace, package.registration_id)
                 try:
                     registry.upgrade_scheme(*after)
-                except (MalformedArgument, Conflict) as refusal:
-                    yield replace(package, refusal=refusal)
+                except _STAYS as reason:
+                    yield replace(package, reason=reason)
                 except NotFound:  # it went away in the meantime
                     continue
                 else:

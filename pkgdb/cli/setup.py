@@ -1,7 +1,7 @@
 """``up``, ``down``, ``migrate`` and ``upgrade-schemes``."""
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -78,38 +78,35 @@ def migrate(dsn: str | None, revision: str, as_sql: bool) -> None:
 @dsn_option
 @json_option
 def upgrade_schemes(dsn: str | None, as_json: bool) -> None:
-    """Order every package by its ecosystem's present version scheme; exit 1 where one refuses.
+    """Order every package by its ecosystem's present version scheme; exit 1 where one stays.
 
     Readers and publishers go on meanwhile. Run it again after an interruption.
     """
     from pkgdb import migrate as migrations
 
     dsn = resolved(dsn)
-    moved, refused = 0, []
+    moved, stayed = 0, []
     with Progress(disable=as_json) as progress:
         task = progress.add_task("packages", total=_outdated(dsn))
         for package in migrations.upgrade_schemes(dsn):
             progress.advance(task)
-            if package.refusal is None:
+            if package.reason is None:
                 moved += 1
             else:
-                refused.append(package)
+                stayed.append(package)
     if as_json:
         print_json(
             {
                 "moved": moved,
-                "refused": [
-                    asdict(replace(package, refusal=None)) | {"refusal": str(package.refusal)}
-                    for package in refused
-                ],
+                "stayed": [asdict(p) | {"reason": str(p.reason)} for p in stayed],
             }
         )
     else:
-        click.echo(f"{moved:,} packages moved, {len(refused):,} refused")
-        for package in refused:
+        click.echo(f"{moved:,} packages moved, {len(stayed):,} stayed")
+        for package in stayed:
             where = f"{package.namespace}/{package.repository}"
-            click.echo(f"{where} {package.ecosystem} {package.name}: {package.refusal}", err=True)
-    sys.exit(1 if refused else 0)
+            click.echo(f"{where} {package.ecosystem} {package.name}: {package.reason}", err=True)
+    sys.exit(1 if stayed else 0)
 
 
 def _outdated(dsn: str) -> int:

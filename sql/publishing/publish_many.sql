@@ -53,7 +53,7 @@ begin
 
     v_item.ecosystem := p_value ->> 'ecosystem';
     v_item.name := p_value ->> 'name';
-    v_item.version := btrim(p_value ->> 'version', E' \t\n\r\f\x0b');
+    v_item.version := p_value ->> 'version';
     v_item.variant := coalesce(p_value ->> 'variant', '');
     v_item.metadata := coalesce(p_value -> 'metadata', '{}');
     if p_ecosystem.ecosystem is null then
@@ -72,7 +72,8 @@ begin
         v_item.normalized_version :=
             pkgdb.scheme_normalize_version(p_ecosystem.scheme, v_item.version);
     exception when sqlstate 'RG400' then
-        v_item.message := sqlerrm;
+        -- A version may be one in the older scheme of its package: publish_version will tell.
+        v_item.message := case when v_item.normalized_name is null then sqlerrm end;
     end;
     return v_item;
 end;
@@ -117,6 +118,7 @@ begin
                 c.normalized_name, c.normalized_version, c.message,
                 bool_and(
                     c.message is null
+                    and c.normalized_version is not null
                     and c.occurrence = 1
                     and c.item <> all (v_suspect)
                     and (e.file_rule = 'many' or cardinality(c.files) <= 1)
@@ -246,15 +248,16 @@ begin
     insert into pkgdb.package_version
         (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,
          created_at, published_at)
-    select v_namespace, (i.registration).registration_id, (i.registration).scheme, i.version,
-           i.variant, 'available', i.metadata, p_repository.epoch, v_now, v_now
+    select v_namespace, (i.registration).registration_id, (i.registration).scheme,
+           pkgdb.stored_version(i.version), i.variant, 'available', i.metadata,
+           p_repository.epoch, v_now, v_now
       from unnest(p_items) i
      where i.plain
      order by i.item;
 
     -- The live row of each identity is the one just written.
     v_items := array(
-        select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
+        select (i.item, i.ecosystem, i.name, v.version, i.variant, i.files, i.metadata,
                 i.normalized_name, i.normalized_version, i.message, i.plain, i.registration,
                 v.version_id,
                 (i.registration).revision + row_number() over (
@@ -262,7 +265,7 @@ begin
                )::pkgdb.bulk_item
           from unnest(p_items) i
           cross join lateral (
-               select n.version_id
+               select n.version_id, n.version
                  from pkgdb.package_version n
                 where n.namespace = v_namespace
                   and n.registration_id = (i.registration).registration_id

@@ -1,4 +1,11 @@
--- What publish, add_files and restore_version share.
+-- What publish, publish_many, add_files and restore_version share.
+
+-- A version as it is stored: without the white space around it that a scheme may take.
+create function pkgdb.stored_version(p_version text)
+returns text
+language sql
+immutable parallel safe
+return btrim(p_version, E' \t\n\x0b\f\r\x1c\x1d\x1e\x1f');
 
 -- Refuses what the repository's rules keep out. p_registration is null where nobody has the name.
 create function pkgdb.check_publishable(
@@ -355,7 +362,7 @@ begin
              created_at, published_at)
         values
             (v_registration.namespace, v_registration.registration_id, v_registration.scheme,
-             btrim(p_version, E' \t\n\r\f\x0b'), p_variant, 'available', p_metadata,
+             pkgdb.stored_version(p_version), p_variant, 'available', p_metadata,
              v_repository.epoch, v_now, v_now)
         returning * into v_version;
         if p_files <> '{}' then

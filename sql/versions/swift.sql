@@ -3,7 +3,8 @@
 --
 -- As SemVer, with identity and order without the build: SwiftPM holds 1.0.0+a and 1.0.0+b for
 -- equal. Its numbers are 63-bit integers: a release beyond that is refused, an identifier of a
--- prerelease beyond that is a text.
+-- prerelease beyond that is a text. SwiftPM reads -1 and -0 (in 1.0.0--1) as numbers too; they are
+-- texts in SemVer, and here.
 --
 -- Key: major, minor, patch, then \x02 for a release, or \x01 and the identifiers.
 

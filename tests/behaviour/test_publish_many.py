@@ -309,3 +309,25 @@ def test_strict_does_all_or_nothing(api, policy, before, deleted, batch):
             many(repo, *batch)
     else:
         assert outcomes(many(repo, *batch)) == outcomes(rows)
+
+
+def test_white_space_around_a_version(api, repo):
+    """One rule for both: what the scheme takes is published, and stored without it."""
+    for ecosystem, version, stored in [
+        ("pypi", " 1.0\x1c\n", "1.0"),
+        ("nuget", "\t1.0.0 ", "1.0.0"),
+        ("npm", " 1.0.0", None),
+        ("deb", "1.0 ", None),
+    ]:
+        item = {"ecosystem": ecosystem, "name": "bulk", "version": version}
+        (done,) = repo.rows("publish_many", [item], strict=False)
+        if stored is None:
+            assert done.sqlstate == "RG400"
+            with api.refused("RG400"):
+                repo.publish(ecosystem, "single", version)
+        else:
+            assert done.outcome == repo.publish(ecosystem, "single", version).outcome == "created"
+            for name in ("bulk", "single"):
+                assert repo.resolve(ecosystem, name, stored).version == stored
+    texts = {row.version for row in api.ask("select version from pkgdb.outbox")}
+    assert texts - {None} == {"1.0", "1.0.0"}

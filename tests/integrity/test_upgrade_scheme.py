@@ -168,10 +168,11 @@ def test_publishing_goes_on_in_either_order(world: World) -> None:
     items = [
         {"ecosystem": "generic", "name": name, "version": version}
         for name in ("tool", "new")
-        for version in ("3", "1", "2")
+        for version in ("3", "1", "2", "bad")
     ]
-    done = call("publish_many", "acme", "main", items).answer(world.db)
-    assert done == "created created unchanged created created created"
+    done = call("publish_many", "acme", "main", items, False).answer(world.db)
+    assert done == "created created unchanged created created created created refused"
+    world.given(TOOL("delete_version", "bad"), call("purge", "acme"))
     assert world.latest(TOOL) == ("3", "3")
     assert world.latest(Package("generic", "new")) == ("1", "1")
     assert outdated(world) == [("tool", "natural", "natural2")]
@@ -238,7 +239,7 @@ def test_all_packages_move_and_an_interrupted_run_is_taken_up(world: World, dsn:
     assert len(outdated(world)) == 1_101
     rest = list(upgrade_schemes(dsn))
     assert len(rest) == 1_101
-    assert [(p.name, p.refusal.sqlstate) for p in rest if p.refusal] == [("twins", "RG409")]
+    assert [(p.name, p.reason.sqlstate) for p in rest if p.reason] == [("twins", "RG409")]
     assert outdated(world) == [("twins", "natural", "natural2")]
     [(_, detail)] = violations(world)
     assert detail == "scheme is natural, the ecosystem's is natural2"
@@ -249,7 +250,22 @@ def test_all_packages_move_and_an_interrupted_run_is_taken_up(world: World, dsn:
     assert "are one version in scheme natural2" in run.output
     world.given(Package("generic", "twins")("delete_version", "A"))
     run = CliRunner().invoke(cli, ["upgrade-schemes", "--dsn", dsn])
-    assert (run.exit_code, "1 packages moved, 0 refused" in run.output) == (0, True)
+    assert (run.exit_code, "1 packages moved, 0 stayed" in run.output) == (0, True)
+    assert violations(world) == []
+
+
+def test_one_that_cannot_be_locked_does_not_stop_the_others(world: World, dsn: str) -> None:
+    packages = [Package("generic", name) for name in ("p0", "p1", "p2")]
+    world.given(*(package("publish", "1") for package in packages))
+    correct_the_order(world.db)
+    publisher = world.session()
+    publisher.begin()
+    publisher.do(packages[1]("publish", "2"))
+    impatient = f"{dsn} options='-c lock_timeout=50ms'"
+    reasons = {p.name: p.reason and p.reason.sqlstate for p in upgrade_schemes(impatient)}
+    assert reasons == {"p0": None, "p1": "55P03", "p2": None}
+    publisher.commit()
+    assert [p.name for p in upgrade_schemes(impatient) if p.reason is None] == ["p1"]
     assert violations(world) == []
 
 
@@ -280,6 +296,6 @@ def test_beside_publishers(world: World, dsn: str) -> None:
     for thread in threads:
         thread.join()
     assert len(moved) == len(names)
-    assert {package.refusal for package in moved} == {None}
+    assert {package.reason for package in moved} == {None}
     assert answers == {"created"}
     assert violations(world) == []

@@ -100,7 +100,7 @@ select array(
       from (values ('semver53', '1.20.3-beta.11.x+y'), ('semver64', '18446744073709551615.0.0'),
                    ('pep440', ' V1!01.2.0-Alpha_3-4.dev5+Ubuntu.01 '), ('pep440', '1.0rc1'),
                    ('debian', '1:2.0+dfsg~rc1-3+b1'), ('natural', 'v1.0.0-rc.1'),
-                   ('natural', '2024-10-01b'), ('nuget', ' 01.2 .3.4-RC.-5+x'),
+                   ('natural', '2024-10-01b'), ('nuget', ' 01.2.3.4-RC.-5+x '),
                    ('maven', '1.0-Beta2.SNAPSHOT'), ('rubygems', '01.0.rc1.0'),
                    ('rpm', '01:1.0~rc1^git2-3.el9'), ('composer', 'v1.0.0-Beta2-dev'),
                    ('composer', 'dev-Main'), ('golang', 'v1.2.3-rc.1+incompatible'),

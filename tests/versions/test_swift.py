@@ -1,7 +1,8 @@
 """The swift scheme: SemVer 2.0.0 as the registry specification has it, SwiftPM's integers.
 
 The tables follow semver.org (items 2, 9, 10 and 11) and SwiftPM's Version type, whose numbers are
-63-bit integers: what is no such integer is a text, and texts are above numbers.
+63-bit integers: what is no such integer is a text, and texts are above numbers. Where SwiftPM reads
+-1 (in 1.0.0--1) as an integer too, they follow SemVer.
 """
 
 from itertools import combinations

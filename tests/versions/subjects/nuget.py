@@ -51,10 +51,15 @@ class NuGetVersioning:
 
     def read(self, versions: Sequence[str]) -> list[Verdict | None]:
         # NuGetGallery, PackageHelper.ValidateNuGetPackageMetadata: at most 64 characters. White
-        # space of .NET that is not ASCII is a difference we keep, and 255 bytes is our own limit.
+        # space of .NET within a version, or not ASCII, is a difference we keep, and 255 bytes is
+        # our own limit.
         return [
             Verdict(fact[0].lower(), fact[2])
-            if fact and len(fact[1]) <= 64 and version.isascii() and len(version) <= 255
+            if fact
+            and len(fact[1]) <= 64
+            and version.isascii()
+            and len(version) <= 255
+            and len(version.split()) == 1
             else None
             for version, fact in zip(versions, self.facts(versions), strict=True)
         ]

@@ -1,9 +1,10 @@
 -- NuGet versions (NuGet.Versioning's NuGetVersion, which the gallery reads them with).
 --
 -- A[.B[.C[.D]]], then -labels of a prerelease, then +metadata. The numbers have 31 bits and may
--- start with zeros; white space around them means nothing. Identity is the normal form in lower
--- case: zeros stripped, three numbers, a fourth if it is above 0, no metadata; so 1.0 = 01.0.0.0
--- and 1.0.0-RC = 1.0.0-rc+x. With its metadata the normal form has at most 64 characters.
+-- start with zeros; white space around the version means nothing, and what .NET takes within it is
+-- refused. Identity is the normal form in lower case: zeros stripped, three numbers, a fourth if it
+-- is above 0, no metadata; so 1.0 = 01.0.0.0 and 1.0.0-RC = 1.0.0-rc+x. The normal form with its
+-- metadata has at most 64 characters.
 --
 -- Every spelling of a version that the gallery may hold is taken. It refuses some spellings in a
 -- package: those without a dot, and 1.0.0-1, though it takes that version as 1.0.0-1+x.
@@ -41,7 +42,7 @@ begin
     -- The white space that .NET strips, as far as it is ASCII.
     v_version := btrim(v_version, E' \t\n\x0b\f\r');
     if pkgdb.version_fits(p_version) and v_version ~
-        (E'^[0-9]+(?:[ \\t-\\r]*[.][ \\t-\\r]*[0-9]+){0,3}[ \\t-\\r]*'
+        ('^[0-9]+(?:[.][0-9]+){0,3}'
          '(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)'
          '(?:[.](?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?'
          '(?:[+][0-9A-Za-z-]+(?:[.][0-9A-Za-z-]+)*)?$')
@@ -50,7 +51,7 @@ begin
         v_metadata := substr(v_version, length(split_part(v_version, '+', 1)) + 1);
         v_version := split_part(v_version, '+', 1);
         v_core := split_part(v_version, '-', 1);
-        foreach v_number in array string_to_array(translate(v_core, E' \t\n\x0b\f\r', ''), '.')
+        foreach v_number in array string_to_array(v_core, '.')
         loop
             v_parts := v_parts + 1;
             v_number := ltrim(v_number, '0');
