@@ -46,7 +46,8 @@ comment on function pkgdb.pep503_name is
     'Lower case, each run of . _ - as one -. Raises RG400 for what is no name.';
 
 -- validate-npm-package-name. Old names keep their capitals; that new ones have none is
--- ecosystem.new_names_lower. The marks ~ ' ! ( ) * of a few names from before the rule are refused.
+-- ecosystem.new_names_lower. The marks ~ ' ! ( ) * of a few names from before the rule are refused,
+-- and names that start with a hyphen taken: there are such.
 create function pkgdb.npm_name(p_name text)
 returns text
 language sql
@@ -145,7 +146,7 @@ immutable parallel safe
 return pkgdb.matching_name(
     p_name, 255,
     '^(?=[^/]*[.])(?!.*/v(?:0[0-9]*|1|[0-9.]*[.][0-9.]*)$)'
-    '(?:(?!gopkg[.]in/)|(?=.*[.]v(?:0|[1-9][0-9]*)(?:-unstable)?$))'
+    '(?:(?!gopkg[.]in/)|(?=.*[.]v(?:0|[1-9][0-9]*(?:-unstable)?)$))'
     '[a-z0-9](?:[a-z0-9.-]*[a-z0-9-])?'
     '(?:/[A-Za-z0-9_~-](?:[A-Za-z0-9._~-]*[A-Za-z0-9_~-])?)*$',
     'host.name/path of ASCII letters, digits and - _ . ~, the host in lower case, at most 255 '
@@ -196,8 +197,8 @@ returns text
 language sql
 immutable parallel safe
 return pkgdb.matching_name(
-    p_name, 255, '^[a-z][A-Za-z0-9_]+$',
-    'A lower-case letter, then letters, digits and _, 2 to 255 characters.');
+    p_name, 255, '^[a-z][a-z0-9_]+$',
+    'A lower-case letter, then lower-case letters, digits and _, 2 to 255 characters.');
 comment on function pkgdb.hex_name is 'The name as it is. Raises RG400 for what is no name.';
 
 -- SE-0292: scope.name, in any case one package; or the location of its source, as a package URL has
@@ -215,7 +216,7 @@ return lower(pkgdb.matching_name(
     '100 characters; or host/path, at most 255 characters.'));
 comment on function pkgdb.swift_name is 'Lower case. Raises RG400 for what is no name.';
 
--- pub: an identifier of Dart in lower case, and none of its reserved words.
+-- pub: an identifier of Dart in lower case, and none of the words that its registry reserves.
 create function pkgdb.pub_name(p_name text)
 returns text
 language sql
@@ -224,9 +225,8 @@ return pkgdb.matching_name(
     p_name, 64, '^[a-z_][a-z0-9_]*$',
     'A lower-case letter or _, then lower-case letters, digits and _, at most 64 characters, no '
     'reserved word of Dart.',
-    '^(?:assert|break|case|catch|class|const|continue|default|do|else|enum|extends|false|final'
-    '|finally|for|if|in|is|new|null|rethrow|return|super|switch|this|throw|true|try|var|void|while'
-    '|with)$');
+    '^(?:assert|break|case|catch|class|const|continue|default|do|else|extends|false|final|finally'
+    '|for|if|in|is|mixin|new|null|return|super|switch|this|throw|true|try|var|void|while|with)$');
 comment on function pkgdb.pub_name is 'The name as it is. Raises RG400 for what is no name.';
 
 -- The PureScript registry: PackageName.

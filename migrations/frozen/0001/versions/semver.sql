@@ -5,7 +5,7 @@
 -- compare from left to right, end < number < text, texts byte by byte.
 --
 -- Strict: a leading "v" or "=", and spaces, are spellings that clients clean before they publish.
--- Registries bound major, minor and patch: npm at 2^53 - 1, crates.io at 2^64 - 1. p_limit is that
+-- Registries bound major, minor and patch: npm's at 2^53 - 1, Cargo's at 2^64 - 1. p_limit is that
 -- bound in decimal, null for none. Numbers in a prerelease are exact at any length, as the
 -- specification and the `semver` crate have it; node-semver compares those above 2^53 as floats.
 --
