@@ -837,12 +837,10 @@ class AsyncRegistry:
         Raises:
             NotFound: RG404: there is no such version.
         """
-        one = variants if isinstance(variants, str) else None
-        package = coordinates(ecosystem, name, want, one)
-        if package.variant is not None:
-            usable: tuple[str, ...] | None = (package.variant,)
-        else:
-            usable = None if variants is None else tuple(variants)
+        usable = (variants,) if isinstance(variants, str) else tuple(variants or ())
+        package = coordinates(ecosystem, name, want, next(iter(usable), None))
+        if not usable and package.variant is not None:
+            usable = (package.variant,)
         return VersionInfo.from_row(
             await self._row(
                 "resolve",
@@ -851,7 +849,7 @@ class AsyncRegistry:
                 ecosystem=package.ecosystem,
                 name=package.name,
                 want=package.version,
-                variants=usable,
+                variants=usable if usable or variants is not None else None,
             )
         )
 

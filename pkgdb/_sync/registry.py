@@ -834,12 +834,10 @@ class Registry:
         Raises:
             NotFound: RG404: there is no such version.
         """
-        one = variants if isinstance(variants, str) else None
-        package = coordinates(ecosystem, name, want, one)
-        if package.variant is not None:
-            usable: tuple[str, ...] | None = (package.variant,)
-        else:
-            usable = None if variants is None else tuple(variants)
+        usable = (variants,) if isinstance(variants, str) else tuple(variants or ())
+        package = coordinates(ecosystem, name, want, next(iter(usable), None))
+        if not usable and package.variant is not None:
+            usable = (package.variant,)
         return VersionInfo.from_row(
             self._row(
                 "resolve",
@@ -848,7 +846,7 @@ class Registry:
                 ecosystem=package.ecosystem,
                 name=package.name,
                 want=package.version,
-                variants=usable,
+                variants=usable if usable or variants is not None else None,
             )
         )
 

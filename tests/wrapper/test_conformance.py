@@ -93,6 +93,10 @@ def test_a_purl_stands_for_four_arguments(opened: Any, repo: Any) -> None:
     assert [v.version for v in repo.versions("pkg:npm/%40acme/demo")] == ["1.0.0"]
     repo.publish("pkg:deb/debian/bash@5.2-1?arch=amd64")
     assert repo.resolve("deb", "bash", "5.2-1", "amd64").variant == "amd64"
+    assert repo.resolve("deb", "bash", "latest", ["all", "amd64"]).variant == "amd64"
+    assert repo.resolve("pkg:deb/debian/bash?arch=amd64", want="latest").variant == "amd64"
+    with pytest.raises(pkgdb.MalformedArgument):
+        repo.resolve("pkg:deb/debian/bash?arch=amd64", want="latest", variants=["all"])
     opened.commit()
     (bulk,) = repo.publish_many([pkgdb.Item("pkg:npm/%40acme/demo@1.1.0")])
     assert bulk.outcome == "created"
