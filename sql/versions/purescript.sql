@@ -3,7 +3,7 @@
 -- MAJOR.MINOR.PATCH and nothing else: three numbers of at most 31 bits without leading zeros. The
 -- registry knows no prerelease and no build. They compare as numbers; identity is the text.
 --
--- Key: major, minor, patch.
+-- Key: that of SemVer.
 
 create function pkgdb.purescript_normalize(p_version text)
 returns text
@@ -27,17 +27,9 @@ comment on function pkgdb.purescript_normalize is
 
 create function pkgdb.purescript_key(p_version text)
 returns bytea
-language plpgsql
+language sql
 immutable parallel safe
-as $$
-declare
-    v_version text collate "C" := pkgdb.purescript_normalize(p_version);
-begin
-    return (pkgdb.number_key(split_part(v_version, '.', 1))
-        || pkgdb.number_key(split_part(v_version, '.', 2))
-        || pkgdb.number_key(split_part(v_version, '.', 3)))::bytea;
-end;
-$$;
+return pkgdb.semver_key(pkgdb.purescript_normalize(p_version));
 comment on function pkgdb.purescript_key is 'Order key of a PureScript package version.';
 
 create function pkgdb.purescript_is_prerelease(p_version text)

@@ -61,21 +61,21 @@ $$;
 comment on function pkgdb.semver_normalize is
     'A SemVer version without its build metadata; RG400 where it is none or exceeds p_limit.';
 
-create function pkgdb.semver_key(p_version text, p_limit text)
+-- Of a normal form: each scheme that is SemVer gives its own.
+create function pkgdb.semver_key(p_normalized_version text)
 returns bytea
 language plpgsql
 immutable parallel safe
 as $$
 declare
-    v_version text collate "C" := pkgdb.semver_normalize(p_version, p_limit);
-    v_dash    integer := strpos(v_version, '-');
-    v_part    text collate "C";
-    v_key     text collate "C" := '';
+    v_dash integer := strpos(p_normalized_version, '-');
+    v_part text collate "C";
+    v_key  text collate "C" := '';
 begin
     -- The parts of 1.2.3-rc.1 are 1, 2, 3, none, rc, 1.
     foreach v_part in array string_to_array(
-        case when v_dash = 0 then v_version
-             else overlay(v_version placing '..' from v_dash for 1) end, '.')
+        case when v_dash = 0 then p_normalized_version
+             else overlay(p_normalized_version placing '..' from v_dash for 1) end, '.')
     loop
         v_key := v_key || case
             when v_part = '' then chr(1)
@@ -86,7 +86,55 @@ begin
     return (case when v_dash = 0 then v_key || chr(2) else v_key end)::bytea;
 end;
 $$;
-comment on function pkgdb.semver_key is 'Order key of a SemVer version.';
+comment on function pkgdb.semver_key is 'Order key of a SemVer version in normal form.';
+
+-- The same where numbers above p_limit in a prerelease are texts, as in clients that read them into
+-- integers. Apart, because each npm and cargo version would pay for the limit that it has not.
+create function pkgdb.bounded_identifiers_key(p_identifiers text, p_limit text)
+returns text
+language plpgsql
+immutable parallel safe
+as $$
+declare
+    v_identifier text collate "C";
+    v_key        text collate "C" := '';
+begin
+    foreach v_identifier in array string_to_array(p_identifiers, '.')
+    loop
+        v_key := v_key || case
+            when ltrim(v_identifier, '0123456789') = ''
+                and (octet_length(v_identifier), v_identifier) <= (octet_length(p_limit), p_limit)
+                then pkgdb.number_key(v_identifier)
+            else chr(127) || v_identifier || chr(1)
+        end;
+    end loop;
+    return v_key;
+end;
+$$;
+comment on function pkgdb.bounded_identifiers_key is
+    'SemVer identifiers as part of an order key: each a number of at most p_limit, or a text.';
+
+create function pkgdb.bounded_semver_key(p_normalized_version text, p_limit text)
+returns bytea
+language plpgsql
+immutable parallel safe
+as $$
+declare
+    v_core text collate "C" := split_part(p_normalized_version, '-', 1);
+begin
+    return (pkgdb.number_key(split_part(v_core, '.', 1))
+        || pkgdb.number_key(split_part(v_core, '.', 2))
+        || pkgdb.number_key(split_part(v_core, '.', 3))
+        || case
+            when v_core = p_normalized_version then chr(2)
+            else chr(1) || pkgdb.bounded_identifiers_key(
+                substr(p_normalized_version, length(v_core) + 2), p_limit)
+        end)::bytea;
+end;
+$$;
+comment on function pkgdb.bounded_semver_key is
+    'Order key of a SemVer version in normal form, numbers of its prerelease above p_limit being '
+    'texts.';
 
 create function pkgdb.semver_is_prerelease(p_version text, p_limit text)
 returns boolean

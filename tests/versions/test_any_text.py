@@ -10,7 +10,7 @@ from tests.versions import spellings
 from tests.versions.conftest import Read, ReadNames
 from tests.versions.subjects import Subject, all_subjects
 
-SUBJECTS = {subject.ecosystem: subject for subject in all_subjects()}
+SUBJECTS = all_subjects()
 SCHEMES = sorted({subject.scheme for subject in SUBJECTS.values()})
 TEXTS = 100_000
 # Every letter that some scheme knows, their separators, and what none of them expects.

@@ -12,7 +12,7 @@ from tests.versions.comparisons import PROPERTY, Comparison
 from tests.versions.conftest import Read, Reading
 from tests.versions.subjects import Oracle, Subject, Verdict, all_subjects
 
-SUBJECTS = {subject.ecosystem: subject for subject in all_subjects()}
+SUBJECTS = all_subjects()
 JUDGED = {name: subject for name, subject in SUBJECTS.items() if subject.oracle is not None}
 each_judged = pytest.mark.parametrize("ecosystem", JUDGED)
 

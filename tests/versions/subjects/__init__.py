@@ -7,6 +7,7 @@ all of them alike; what is peculiar to one scheme has a `test_<scheme>.py` of it
 import importlib
 import pkgutil
 import random
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,13 @@ class Subject:
     comparable: Callable[[str, str], bool] = lambda low, high: True
 
 
-def all_subjects() -> list[Subject]:
-    modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return [importlib.import_module(f"{__name__}.{name}").SUBJECT for name in modules]
+def all_subjects() -> dict[str, Subject]:
+    """By ecosystem, which is the module's name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {name: importlib.import_module(f"{__name__}.{name}").SUBJECT for name in names}
+
+
+def debian_version(package: str) -> str:
+    """Which version of a package Debian has installed."""
+    ask = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    return subprocess.run(ask, check=True, capture_output=True, text=True).stdout

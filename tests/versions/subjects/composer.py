@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support import missing, oracle
 from tests.versions import spellings
-from tests.versions.subjects import Subject, Verdict
+from tests.versions.subjects import Subject, Verdict, debian_version
 
 DRIVER = Path(__file__).with_suffix(".php")
 LIBRARY = Path("/usr/share/php/Composer/Semver/autoload.php")
@@ -27,8 +27,7 @@ class Composer:
         self.php = oracle("php")
         if not LIBRARY.exists():
             missing("php-composer-semver is not installed")
-        query = ["dpkg-query", "--show", "--showformat=${Version}", "php-composer-semver"]
-        release = subprocess.run(query, check=True, capture_output=True, text=True).stdout
+        release = debian_version("php-composer-semver")
         patched = " with the dates of 3.4" if self.run()[0] else ""
         self.name = f"composer/semver {release}{patched}"
 

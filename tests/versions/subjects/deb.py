@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support import missing, oracle
 from tests.versions import spellings
-from tests.versions.subjects import Subject, Verdict
+from tests.versions.subjects import Subject, Verdict, debian_version
 
 SOURCE = Path(__file__).with_suffix(".c")
 
@@ -21,9 +21,7 @@ class Dpkg:
         command = [oracle("cc"), "-o", str(self.program), str(SOURCE), "-ldpkg", "-lmd"]
         if subprocess.run(command, check=False, capture_output=True).returncode != 0:
             missing("libdpkg-dev is not installed")
-        query = ["dpkg-query", "--show", "--showformat=${Version}", "libdpkg-dev"]
-        release = subprocess.run(query, check=True, capture_output=True, text=True).stdout
-        self.name = f"libdpkg {release}"
+        self.name = f"libdpkg {debian_version('libdpkg-dev')}"
 
     def answers(self, lines: Iterable[str]) -> list[int]:
         given = "".join(f"{line}\n" for line in lines).encode()

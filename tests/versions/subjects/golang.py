@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from tests.support import missing, oracle
 from tests.versions import spellings
-from tests.versions.subjects import Subject, Verdict
+from tests.versions.subjects import Subject, Verdict, debian_version
 
 HERE = Path(__file__).parent
 SOURCES = Path("/usr/share/gocode")  # where Debian keeps the sources of libraries
@@ -29,9 +29,7 @@ class GoLibrary:
         for path, package in self.packages.items():
             if not (SOURCES / "src" / path).is_dir():
                 missing(f"{package} is not installed")
-            ask = ["dpkg-query", "--show", "--showformat=${Version}", package]
-            answer = subprocess.run(ask, check=True, capture_output=True, text=True).stdout
-            versions.append(f"{path} {answer}")
+            versions.append(f"{path} {debian_version(package)}")
         self.name = ", ".join(versions)
         self.program = folder / "oracle"
         sources = [str(HERE / "driver.go"), str(HERE / self.driver)]

@@ -38,13 +38,10 @@ comment on function pkgdb.golang_normalize is
 
 create function pkgdb.golang_key(p_version text)
 returns bytea
-language plpgsql
+language sql
 immutable parallel safe
-as $$
-begin
-    return pkgdb.semver_key(substr(pkgdb.golang_normalize(p_version), 2), null);
-end;
-$$;
+return pkgdb.semver_key(
+    substr(split_part(pkgdb.golang_normalize(p_version) collate "C", '+', 1), 2));
 comment on function pkgdb.golang_key is 'Order key of the version of a Go module.';
 
 create function pkgdb.golang_is_prerelease(p_version text)

@@ -51,32 +51,9 @@ comment on function pkgdb.helm_normalize is
 
 create function pkgdb.helm_key(p_version text)
 returns bytea
-language plpgsql
+language sql
 immutable parallel safe
-as $$
-declare
-    v_version text collate "C" := pkgdb.helm_normalize(p_version);
-    v_dash    integer := strpos(v_version, '-');
-    v_part    text collate "C";
-    v_key     text collate "C" := '';
-begin
-    -- The parts of 1.2.3-rc.1 are 1, 2, 3, none, rc, 1.
-    if v_dash > 0 then
-        v_version := overlay(v_version placing '..' from v_dash for 1);
-    end if;
-    foreach v_part in array string_to_array(v_version, '.')
-    loop
-        v_key := v_key || case
-            when v_part = '' then chr(1)
-            when ltrim(v_part, '0123456789') = ''
-                and (octet_length(v_part), v_part) <= (20, '18446744073709551615')
-                then pkgdb.number_key(v_part)
-            else chr(127) || v_part || chr(1)
-        end;
-    end loop;
-    return (case when v_dash > 0 then v_key else v_key || chr(2) end)::bytea;
-end;
-$$;
+return pkgdb.bounded_semver_key(pkgdb.helm_normalize(p_version), '18446744073709551615');
 comment on function pkgdb.helm_key is 'Order key of a Helm version.';
 
 create function pkgdb.helm_is_prerelease(p_version text)

@@ -5,22 +5,6 @@
 --
 -- Key: that of SemVer.
 
--- What the registry has against a version that is SemVer; the core's numbers are looked at there.
-create function pkgdb.hex_problem(p_version text)
-returns text
-language sql
-immutable parallel safe
-return case
-    when strpos(p_version collate "C", '+') > 0 then 'has build metadata, which Hex refuses'
-    when octet_length(p_version) <= 20 then null  -- no room for what follows
-    when p_version collate "C" ~ '^[^-]*-.{65}'
-        then 'has a prerelease of more than 64 characters'
-    when p_version collate "C" ~ '^[^-]*-(?:[^.]*\.)*[0-9]{15,}(?:\.|$)'
-        then 'has a number above 99999999999999'
-end;
-comment on function pkgdb.hex_problem is
-    'Why the registry refuses a SemVer version, or null; it does not look at the core.';
-
 create function pkgdb.hex_normalize(p_version text)
 returns text
 language plpgsql
@@ -28,8 +12,15 @@ immutable parallel safe
 as $$
 declare
     v_version text collate "C" := pkgdb.semver_normalize(p_version, '99999999999999');
-    v_problem text collate "C" := pkgdb.hex_problem(p_version);
+    v_problem text;
 begin
+    v_problem := case
+        when strpos(p_version collate "C", '+') > 0 then 'has build metadata, which Hex refuses'
+        when octet_length(v_version) <= 20 then null  -- no room for what follows
+        when v_version ~ '^[^-]*-.{65}' then 'has a prerelease of more than 64 characters'
+        when v_version ~ '^[^-]*-(?:[^.]*[.])*[0-9]{15,}(?:[.]|$)'
+            then 'has a number above 99999999999999'
+    end;
     if v_problem is not null then
         raise exception using
             errcode = 'RG400',
@@ -43,16 +34,9 @@ comment on function pkgdb.hex_normalize is
 
 create function pkgdb.hex_key(p_version text)
 returns bytea
-language plpgsql
+language sql
 immutable parallel safe
-as $$
-begin
-    if pkgdb.hex_problem(p_version) is not null then
-        perform pkgdb.hex_normalize(p_version);  -- raises
-    end if;
-    return pkgdb.semver_key(p_version, '99999999999999');
-end;
-$$;
+return pkgdb.semver_key(pkgdb.hex_normalize(p_version));
 comment on function pkgdb.hex_key is 'Order key of a Hex version.';
 
 create function pkgdb.hex_is_prerelease(p_version text)

@@ -56,7 +56,7 @@ declare
     v_key     text collate "C" := '';
 begin
     if pkgdb.is_semver(v_version) then
-        return pkgdb.semver_key(v_version, null);
+        return pkgdb.semver_key(split_part(v_version, '+', 1));
     end if;
     -- A dot between digits and letters, and for every other mark, so that dots part the segments.
     v_version := regexp_replace(

@@ -8,8 +8,7 @@
 -- The registry refuses what is longer than 64 characters or not in canonical form: no leading
 -- zeros, not even in a build. (It takes them where more than 63 bits follow; we do not.)
 --
--- Key: major, minor, patch; \x02 for a release, or \x01 and the identifiers (swift.sql); for a
--- build \x03 and its identifiers.
+-- Key: that of SemVer; for a build \x03 and its identifiers.
 
 create function pkgdb.pub_normalize(p_version text)
 returns text
@@ -46,20 +45,12 @@ as $$
 declare
     v_version text collate "C" := pkgdb.pub_normalize(p_version);
     v_build   text collate "C" := split_part(v_version, '+', 2);
-    v_plain   text collate "C" := split_part(v_version, '+', 1);
-    v_core    text collate "C" := split_part(v_plain, '-', 1);
 begin
-    return (pkgdb.number_key(split_part(v_core, '.', 1))
-        || pkgdb.number_key(split_part(v_core, '.', 2))
-        || pkgdb.number_key(split_part(v_core, '.', 3))
-        || case
-            when v_core = v_plain then chr(2)
-            else chr(1) || pkgdb.identifiers63_key(substr(v_plain, length(v_core) + 2))
-        end
+    return pkgdb.bounded_semver_key(split_part(v_version, '+', 1), '9223372036854775807')
         || case
             when v_build = '' then ''
-            else chr(3) || pkgdb.identifiers63_key(v_build)
-        end)::bytea;
+            else chr(3) || pkgdb.bounded_identifiers_key(v_build, '9223372036854775807')
+        end::bytea;
 end;
 $$;
 comment on function pkgdb.pub_key is 'Order key of a pub version.';

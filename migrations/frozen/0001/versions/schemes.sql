@@ -32,13 +32,14 @@ declare
     v_version text collate "C" := p_version;
 begin
     if v_scheme = 'semver53' then
-        return pkgdb.semver_key(v_version, '9007199254740991');
+        return pkgdb.semver_key(pkgdb.semver_normalize(v_version, '9007199254740991'));
     elsif v_scheme = 'pep440' then
         return pkgdb.pep440_key(v_version);
     elsif v_scheme = 'debian' then
         return pkgdb.debian_key(v_version);
     elsif v_scheme = 'semver64' then
-        return pkgdb.semver_key(v_version, '18446744073709551615');
+        return pkgdb.semver_key(
+            pkgdb.semver_normalize(v_version, '18446744073709551615'));
     elsif v_scheme = 'nuget' then
         return pkgdb.nuget_key(v_version);
     elsif v_scheme = 'maven' then

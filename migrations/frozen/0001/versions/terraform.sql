@@ -36,13 +36,9 @@ comment on function pkgdb.terraform_normalize is
 
 create function pkgdb.terraform_key(p_version text)
 returns bytea
-language plpgsql
+language sql
 immutable parallel safe
-as $$
-begin
-    return pkgdb.semver_key(pkgdb.terraform_core(p_version), '9223372036854775807');
-end;
-$$;
+return pkgdb.semver_key(pkgdb.terraform_normalize(p_version));
 comment on function pkgdb.terraform_key is 'Order key of a Terraform module or provider version.';
 
 create function pkgdb.terraform_is_prerelease(p_version text)
