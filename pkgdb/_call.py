@@ -17,6 +17,7 @@ LOOKUPS = frozenset(
         "is_prerelease",
         "normalize_name",
         "normalize_version",
+        "read_events",
         "resolve",
         "version_key",
         "versions",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
+from uuid import UUID
 
 from pkgdb.purl import coordinates
 
@@ -18,13 +19,22 @@ if TYPE_CHECKING:
     from packageurl import PackageURL
 
 __all__ = [
+    "BackendRef",
     "BulkRef",
+    "ConsumerRef",
+    "CopyRef",
+    "CopyTask",
+    "FeedEvent",
     "File",
     "Item",
+    "MissingCopy",
     "Policy",
+    "PublicationRef",
     "PurgeReport",
     "RepositoryRef",
     "StoredFile",
+    "Validation",
+    "ValidationRef",
     "VersionInfo",
     "VersionRef",
     "Violation",
@@ -40,6 +50,7 @@ class Policy(TypedDict, total=False):
     protected_names: list[str]
     keep_versions: int | None
     name_scope: Literal["ecosystem", "repository", "namespace"]
+    validators: dict[str, Literal["required", "advisory"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +189,142 @@ class VersionInfo(_Result):
 
 
 @dataclass(frozen=True)
+class MissingCopy(_Result):
+    """A copy that a publication still has to make: this blob, at this key of this store.
+
+    `requirement` is `optional` where the publication can be committed without it.
+    """
+
+    backend: str
+    url: str
+    object_key: str
+    sha256: str
+    size: int
+    generation: int
+    requirement: str
+
+
+@dataclass(frozen=True)
+class Validation(_Result):
+    """Where one validator of a publication stands: `pending`, `succeeded` or `failed`."""
+
+    validator: str
+    requirement: str
+    status: str
+
+
+@dataclass(frozen=True)
+class PublicationRef(_Result):
+    """A publication and what it still lacks.
+
+    `fence` is None where it is somebody else's, or ended; `publication_id` where there was nothing
+    to do.
+    """
+
+    publication_id: int | None
+    fence: int | None
+    state: str
+    outcome: str
+    lease_until: datetime | None
+    registration_id: int | None
+    version_id: int | None
+    copies: tuple[MissingCopy, ...]
+    validations: tuple[Validation, ...]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        copies = tuple(MissingCopy.from_row(copy) for copy in row["copies"] or ())
+        validations = tuple(Validation.from_row(one) for one in row["validations"] or ())
+        return super().from_row({**row, "copies": copies, "validations": validations})
+
+
+@dataclass(frozen=True)
+class ValidationRef(_Result):
+    """What `record_validation` did."""
+
+    publication_id: int
+    validator: str
+    round: int
+    status: str
+    attempts: int
+    outcome: str
+
+
+@dataclass(frozen=True)
+class BackendRef(_Result):
+    """A backend, and the installation that may delete objects of its store."""
+
+    backend_id: int
+    installation_id: UUID
+    outcome: str
+
+
+@dataclass(frozen=True)
+class CopyTask(_Result):
+    """Work on one object of a store: to make it from another copy, or to delete it.
+
+    `source_url` and `source_key` say where the bytes are; they are None for a deletion.
+    """
+
+    backend: str
+    url: str
+    object_key: str
+    sha256: str
+    size: int
+    generation: int
+    attempt: int
+    source_url: str | None
+    source_key: str | None
+
+
+@dataclass(frozen=True)
+class CopyRef(_Result):
+    """What a call did to one copy of a blob: `pending`, `present`, `lost` or `deleting`."""
+
+    backend: str
+    sha256: str
+    generation: int
+    state: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class FeedEvent(_Result):
+    """One committed change, at its place in the namespace's feed.
+
+    `position` and `incarnation` are the cursor of who has read it.
+    """
+
+    namespace: str
+    position: int
+    incarnation: UUID
+    event_id: int
+    event: str
+    repository_id: int
+    registration_id: int | None
+    version_id: int | None
+    revision: int
+    ecosystem: str | None
+    name: str
+    version: str | None
+    variant: str | None
+    actor: str | None
+    login: str
+    occurred_at: datetime
+    sequenced_at: datetime
+
+
+@dataclass(frozen=True)
+class ConsumerRef(_Result):
+    """A consumer of the feed: up to where it has read, in which incarnation of the feed."""
+
+    consumer: str
+    incarnation: UUID | None
+    position: int
+    outcome: str
+
+
+@dataclass(frozen=True)
 class PurgeReport(_Result):
     """How much `purge` removed, and how many versions stay because something pins them."""
 
@@ -186,6 +333,8 @@ class PurgeReport(_Result):
     pinned: int
     requests: int
     repositories: int
+    publications: int
+    backends: int
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ These are views: nothing is written through them, and `metadata` is not for migr
 # No `from __future__ import annotations`: SQLAlchemy reads these at run time.
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -22,17 +23,27 @@ from sqlalchemy import (
     Table,
     Text,
     TypedColumns,
+    Uuid,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 __all__ = [
+    "backends",
+    "blob_copies",
+    "consumers",
+    "dead_letters",
+    "feed_positions",
     "files",
     "lock_waits",
     "metadata",
+    "outdated_registrations",
     "package_versions",
+    "publications",
     "registrations",
     "repositories",
+    "repository_backends",
     "tags",
+    "validations",
 ]
 
 metadata = MetaData(schema="pkgdb")
@@ -101,6 +112,92 @@ class _Tags(_Version):
     tag: Named[str] = Column(Text)
 
 
+class _Publications(_Repository):
+    publication_id: Named[int] = Column(BigInteger)
+    ecosystem: Named[str] = Column(Text)
+    name: Named[str] = Column(Text)
+    version: Named[str] = Column(Text)
+    variant: Named[str] = Column(Text)
+    status: Named[str] = Column(Text)
+    actor: Named[str] = Column(Text)
+    login: Named[str] = Column(Text)
+    request_key: Named[str | None] = Column(Text)
+    fence: Named[int] = Column(BigInteger)
+    lease_until: Named[datetime] = Column(DateTime(timezone=True))
+    reason: Named[str | None] = Column(Text)
+    created_at: Named[datetime] = Column(DateTime(timezone=True))
+    ended_at: Named[datetime | None] = Column(DateTime(timezone=True))
+    version_id: Named[int] = Column(BigInteger)
+    outcome: Named[str | None] = Column(Text)
+
+
+class _Validations(TypedColumns):
+    namespace: Named[str] = Column(Text)
+    publication_id: Named[int] = Column(BigInteger)
+    validator: Named[str] = Column(Text)
+    round: Named[int] = Column(Integer)
+    requirement: Named[str] = Column(Text)
+    status: Named[str] = Column(Text)
+    attempts: Named[int] = Column(Integer)
+    detail: Named[str | None] = Column(Text)
+    updated_at: Named[datetime] = Column(DateTime(timezone=True))
+
+
+class _Backend(TypedColumns):
+    namespace: Named[str] = Column(Text)
+    backend: Named[str] = Column(Text)
+
+
+class _Backends(_Backend):
+    backend_id: Named[int] = Column(BigInteger)
+    url: Named[str] = Column(Text)
+    status: Named[str] = Column(Text)
+    installation_id: Named[UUID] = Column(Uuid)
+    created_at: Named[datetime] = Column(DateTime(timezone=True))
+
+
+class _RepositoryBackends(_Backend):
+    repository: Named[str] = Column(Text)
+    requirement: Named[str] = Column(Text)
+
+
+class _BlobCopies(_Backend):
+    sha256: Named[str] = Column(Text)
+    size: Named[int] = Column(BigInteger)
+    url: Named[str] = Column(Text)
+    object_key: Named[str] = Column(Text)
+    generation: Named[int] = Column(BigInteger)
+    verified_at: Named[datetime | None] = Column(DateTime(timezone=True))
+
+
+class _DeadLetters(_Backend):
+    sha256: Named[str] = Column(Text)
+    generation: Named[int] = Column(BigInteger)
+    task: Named[str] = Column(Text)
+    attempts: Named[int] = Column(Integer)
+    last_error: Named[str | None] = Column(Text)
+    next_attempt_at: Named[datetime | None] = Column(DateTime(timezone=True))
+
+
+class _FeedPositions(TypedColumns):
+    namespace: Named[str] = Column(Text)
+    head: Named[int] = Column(BigInteger)
+    pruned_to: Named[int] = Column(BigInteger)
+    incarnation: Named[UUID | None] = Column(Uuid)
+    waiting: Named[int] = Column(BigInteger)
+    waiting_since: Named[datetime | None] = Column(DateTime(timezone=True))
+
+
+class _Consumers(TypedColumns):
+    namespace: Named[str] = Column(Text)
+    consumer: Named[str] = Column(Text)
+    incarnation: Named[UUID | None] = Column(Uuid)
+    position: Named[int] = Column(BigInteger)
+    behind: Named[int] = Column(BigInteger)
+    created_at: Named[datetime] = Column(DateTime(timezone=True))
+    updated_at: Named[datetime] = Column(DateTime(timezone=True))
+
+
 class _OutdatedRegistrations(_Package):
     registration_id: Named[int] = Column(BigInteger)
     scheme: Named[str] = Column(Text)
@@ -130,5 +227,13 @@ registrations = Table("registrations", metadata, _Registrations)
 package_versions = Table("package_versions", metadata, _PackageVersions)
 files = Table("files", metadata, _Files)
 tags = Table("tags", metadata, _Tags)
+publications = Table("publications", metadata, _Publications)
+validations = Table("validations", metadata, _Validations)
+backends = Table("backends", metadata, _Backends)
+repository_backends = Table("repository_backends", metadata, _RepositoryBackends)
+blob_copies = Table("blob_copies", metadata, _BlobCopies)
+dead_letters = Table("dead_letters", metadata, _DeadLetters)
+feed_positions = Table("feed_positions", metadata, _FeedPositions)
+consumers = Table("consumers", metadata, _Consumers)
 lock_waits = Table("lock_waits", metadata, _LockWaits)
 outdated_registrations = Table("outdated_registrations", metadata, _OutdatedRegistrations)

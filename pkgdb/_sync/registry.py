@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from uuid import UUID
 
 import psycopg
 
@@ -17,12 +18,19 @@ from pkgdb._call import Call
 from pkgdb._sync.executor import Executor, Owning, Single, executor_on
 from pkgdb.errors import DRIVER_ERRORS, translate
 from pkgdb.models import (
+    BackendRef,
     BulkRef,
+    ConsumerRef,
+    CopyRef,
+    CopyTask,
+    FeedEvent,
     File,
     Item,
     Policy,
+    PublicationRef,
     PurgeReport,
     RepositoryRef,
+    ValidationRef,
     VersionInfo,
     VersionRef,
     Violation,
@@ -396,6 +404,219 @@ class Registry:
         )
         return [BulkRef.from_row(row) for row in rows]
 
+    # Publications
+
+    def begin_publication(
+        self,
+        namespace: str,
+        repository: str,
+        ecosystem: str | PackageURL,
+        name: str | None = None,
+        version: str | None = None,
+        variant: str = "",
+        *,
+        files: Iterable[File | Mapping[str, Any]] = (),
+        metadata: Mapping[str, Any] | None = None,
+        role: str = "main",
+        lease: timedelta = timedelta(minutes=15),
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> PublicationRef:
+        """Reserves a version and its file names, and says which copies of which blobs to make.
+
+        Make the copies, report each with `record_copy`, then call `commit_publication`; all of it
+        with the `fence` that this call gives. `pkgdb.storage.Publisher` does so.
+
+        Args:
+            role: `main`, or `side` for files that are attached to a published version.
+            lease: How long nobody else can take over; `renew_publication` begins it anew.
+            request_key: The same actor with the same key and content goes on with the same
+                publication, under a new fence, also while its lease runs.
+
+        Returns:
+            Outcome `begun` or `resumed`; `in_progress` where somebody else is publishing the same
+            (then `fence` is None); `unchanged` where all of it is published.
+
+        Raises:
+            Forbidden: RG403: a mirror, a reserved or protected name, an immutable repository.
+            Conflict: RG409: it exists or is being published with other content, or the name is
+                taken.
+            Gone: RG410: this version or file was deleted and may not be used again.
+            InvalidState: RG422: the version is not available.
+        """
+        return PublicationRef.from_row(
+            self._row(
+                "begin_publication",
+                namespace=namespace,
+                repository=repository,
+                **coordinates(ecosystem, name, version, variant)._asdict(),
+                files=files_as_json(files),
+                metadata=metadata or {},
+                role=role,
+                lease=lease,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def renew_publication(
+        self,
+        namespace: str,
+        publication_id: int,
+        fence: int,
+        lease: timedelta = timedelta(minutes=15),
+    ) -> PublicationRef:
+        """Begins the lease anew.
+
+        Returns:
+            Outcome `renewed`.
+
+        Raises:
+            InvalidState: RG422: it has ended.
+        """
+        return PublicationRef.from_row(
+            self._row(
+                "renew_publication",
+                namespace=namespace,
+                publication_id=publication_id,
+                fence=fence,
+                lease=lease,
+            )
+        )
+
+    def record_copy(
+        self,
+        namespace: str,
+        publication_id: int,
+        fence: int,
+        backend: str,
+        sha256: str,
+        generation: int,
+    ) -> CopyRef:
+        """Records that a blob is on a backend, whole, and durable.
+
+        Returns:
+            Outcome `recorded` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: the publication has ended.
+        """
+        return CopyRef.from_row(
+            self._row(
+                "record_copy",
+                namespace=namespace,
+                publication_id=publication_id,
+                fence=fence,
+                backend=backend,
+                sha256=sha256,
+                generation=generation,
+            )
+        )
+
+    def record_validation(
+        self,
+        namespace: str,
+        publication_id: int,
+        validator: str,
+        result: str,
+        detail: str | None = None,
+        round: int = 1,
+        quarantine: bool = False,
+        *,
+        actor: str | None = None,
+    ) -> ValidationRef:
+        """Records what a validator of the repository's policy found.
+
+        Args:
+            result: `succeeded`, `failed`, or `error` where it could not tell. A required
+                validator's failure ends an open publication.
+            detail: What it has to say.
+            round: 1 before the commit; who looks again at what is published counts on.
+            quarantine: If it failed after the commit, quarantine the version.
+
+        Returns:
+            Outcome `recorded`, `unchanged` or `quarantined`.
+
+        Raises:
+            Conflict: RG409: it said otherwise in this round.
+            InvalidState: RG422: a later round of what is not committed.
+        """
+        return ValidationRef.from_row(
+            self._row(
+                "record_validation",
+                namespace=namespace,
+                publication_id=publication_id,
+                validator=validator,
+                result=result,
+                detail=detail,
+                round=round,
+                quarantine=quarantine,
+                actor=actor,
+            )
+        )
+
+    def commit_publication(
+        self,
+        namespace: str,
+        publication_id: int,
+        fence: int,
+        *,
+        if_revision: int | None = None,
+        actor: str | None = None,
+    ) -> VersionRef:
+        """Publishes: from here on there is only forward.
+
+        Returns:
+            Outcome `created`, `files_added`, or `unchanged` where it was committed before.
+
+        Raises:
+            Forbidden: RG403: a rule of the repository that came since.
+            Conflict: RG409: the name went to another repository.
+            InvalidState: RG422: copies or validations are missing, or it has ended.
+        """
+        return VersionRef.from_row(
+            self._row(
+                "commit_publication",
+                namespace=namespace,
+                publication_id=publication_id,
+                fence=fence,
+                if_revision=if_revision,
+                actor=actor,
+            )
+        )
+
+    def abort_publication(
+        self,
+        namespace: str,
+        publication_id: int,
+        fence: int,
+        *,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> PublicationRef:
+        """Gives up a publication; no object is deleted by that.
+
+        Returns:
+            Outcome `aborted` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: it is committed.
+        """
+        return PublicationRef.from_row(
+            self._row(
+                "abort_publication",
+                namespace=namespace,
+                publication_id=publication_id,
+                fence=fence,
+                reason=reason,
+                actor=actor,
+            )
+        )
+
+    def expire_publications(self, namespace: str, *, limit: int = 1000) -> int:
+        """Ends publications whose lease has run out, and returns how many."""
+        return int(self._value("expire_publications", namespace=namespace, limit=limit))
+
     # Lifecycle
 
     def yank(
@@ -677,10 +898,6 @@ class Registry:
             )
         )
 
-    def expire_publications(self, namespace: str, *, limit: int = 1000) -> int:
-        """Ends publications whose lease has run out, and returns how many."""
-        return int(self._value("expire_publications", namespace=namespace, limit=limit))
-
     def apply_retention(
         self, namespace: str, repository: str, *, limit: int = 1000, actor: str | None = None
     ) -> int:
@@ -876,6 +1093,317 @@ class Registry:
         )
         return [VersionInfo.from_row(row) for row in rows]
 
+    # Storage
+
+    def add_backend(
+        self,
+        namespace: str,
+        backend: str,
+        url: str,
+        *,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> BackendRef:
+        """Makes a store of bytes known; a repository uses it after `set_repository_backend`.
+
+        Args:
+            url: Where it is, for clients: `file:///folder`, `s3://bucket/prefix`. No secrets.
+
+        Returns:
+            Outcome `created` or `unchanged`; `installation_id` belongs into the store: see
+            `pkgdb.storage.Store.claim`.
+
+        Raises:
+            Conflict: RG409: it exists with another url.
+        """
+        return BackendRef.from_row(
+            self._row(
+                "add_backend",
+                namespace=namespace,
+                backend=backend,
+                url=url,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def adopt_backend(
+        self, namespace: str, backend: str, *, actor: str | None = None
+    ) -> BackendRef:
+        """Makes this database the one that deletes in the store: after a restore or a move.
+
+        Returns:
+            Outcome `adopted`, with the new `installation_id`, which belongs into the store.
+        """
+        return BackendRef.from_row(
+            self._row("adopt_backend", namespace=namespace, backend=backend, actor=actor)
+        )
+
+    def retire_backend(
+        self, namespace: str, backend: str, abandon: bool = False, *, actor: str | None = None
+    ) -> BackendRef:
+        """Takes a backend that no repository uses out of use; the collector empties it.
+
+        Args:
+            abandon: Forget what is on it and leave the store as it is.
+
+        Returns:
+            Outcome `retired` or `unchanged`.
+
+        Raises:
+            InUse: RG423: a repository uses it.
+        """
+        return BackendRef.from_row(
+            self._row(
+                "retire_backend",
+                namespace=namespace,
+                backend=backend,
+                abandon=abandon,
+                actor=actor,
+            )
+        )
+
+    def set_repository_backend(
+        self,
+        namespace: str,
+        repository: str,
+        backend: str,
+        requirement: str = "required",
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> RepositoryRef:
+        """Says what a repository demands of a backend.
+
+        Args:
+            requirement: `required`: nothing is committed that is not there (where bytes are still
+                to be brought there, it is `filling` until they are); `optional`: uploads go there
+                when they can; `none`.
+
+        Returns:
+            Outcome `altered` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: this transaction already uses the repository.
+        """
+        return RepositoryRef.from_row(
+            self._row(
+                "set_repository_backend",
+                namespace=namespace,
+                repository=repository,
+                backend=backend,
+                requirement=requirement,
+                if_revision=if_revision,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def promote_backends(self, namespace: str) -> int:
+        """Makes backends that have been filled required, and returns how many.
+
+        Raises:
+            InvalidState: RG422: this transaction already uses such a repository.
+        """
+        return int(self._value("promote_backends", namespace=namespace))
+
+    def claim_copies(
+        self, namespace: str, *, limit: int = 100, lease: timedelta = timedelta(minutes=5)
+    ) -> list[CopyTask]:
+        """Takes copies to be made: copy each, then `verify_copy` or `record_copy_failure`.
+
+        Args:
+            lease: What is not answered by then is given to another worker.
+        """
+        rows = self._rows("claim_copies", namespace=namespace, limit=limit, lease=lease)
+        return [CopyTask.from_row(row) for row in rows]
+
+    def verify_copy(
+        self,
+        namespace: str,
+        backend: str,
+        sha256: str,
+        generation: int,
+        found_sha256: str | None,
+    ) -> CopyRef:
+        """Says which digest was found where a copy should be; None for no object.
+
+        Returns:
+            Outcome `present`, `unchanged`, or `lost`: then it is to be made again.
+        """
+        return CopyRef.from_row(
+            self._row(
+                "verify_copy",
+                namespace=namespace,
+                backend=backend,
+                sha256=sha256,
+                generation=generation,
+                found_sha256=found_sha256,
+            )
+        )
+
+    def collect_blobs(
+        self,
+        namespace: str,
+        backend: str | None = None,
+        installation_id: UUID | None = None,
+        *,
+        limit: int = 100,
+        grace: timedelta = timedelta(),
+        lease: timedelta = timedelta(minutes=5),
+    ) -> list[CopyTask]:
+        """Takes objects to be deleted: delete each, then `confirm_blob_deleted`.
+
+        Args:
+            backend: Whose objects; None only forgets blobs that have no copy.
+            installation_id: What the store itself says: see `pkgdb.storage.Store.owner`.
+            grace: Only blobs that nothing has referred to for so long.
+            lease: What is not answered by then is given to another worker.
+
+        Raises:
+            InvalidState: RG422: this database was restored, cloned or moved: `adopt_backend`.
+        """
+        rows = self._rows(
+            "collect_blobs",
+            namespace=namespace,
+            backend=backend,
+            installation_id=installation_id,
+            limit=limit,
+            grace=grace,
+            lease=lease,
+        )
+        return [CopyTask.from_row(row) for row in rows]
+
+    def confirm_blob_deleted(
+        self, namespace: str, backend: str, sha256: str, generation: int, attempt: int
+    ) -> CopyRef:
+        """Records that an object which `collect_blobs` gave is gone.
+
+        Returns:
+            Outcome `deleted` or `unchanged`; `postponed` where its upload may be on its way: it is
+            given once more a day later.
+
+        Raises:
+            InvalidState: RG422: it is not to be deleted.
+        """
+        return CopyRef.from_row(
+            self._row(
+                "confirm_blob_deleted",
+                namespace=namespace,
+                backend=backend,
+                sha256=sha256,
+                generation=generation,
+                attempt=attempt,
+            )
+        )
+
+    def record_copy_failure(
+        self, namespace: str, backend: str, sha256: str, generation: int, attempt: int, error: str
+    ) -> CopyRef:
+        """Records why a copy or a deletion failed; it comes again after a pause.
+
+        Returns:
+            Outcome `recorded` or `unchanged`.
+        """
+        return CopyRef.from_row(
+            self._row(
+                "record_copy_failure",
+                namespace=namespace,
+                backend=backend,
+                sha256=sha256,
+                generation=generation,
+                attempt=attempt,
+                error=error,
+            )
+        )
+
+    # Feed
+
+    def sequence_events(self, namespace: str, *, limit: int = 10_000) -> int:
+        """Gives committed changes their places in the feed, and returns how many got one."""
+        return int(self._value("sequence_events", namespace=namespace, limit=limit))
+
+    def read_events(
+        self,
+        namespace: str,
+        after: int | None = None,
+        limit: int = 1000,
+        *,
+        consumer: str | None = None,
+        incarnation: UUID | None = None,
+    ) -> list[FeedEvent]:
+        """The changes after a position, in the order of the feed.
+
+        Args:
+            after: The position read last; None for the beginning.
+            consumer: Read on from the cursor that `register_consumer` keeps.
+            incarnation: That of the event at `after`: with it, a cursor that a restored database
+                does not know any more is noticed (RG412, `StaleRevision`).
+
+        Raises:
+            Gone: RG410: the next events were pruned.
+        """
+        rows = self._rows(
+            "read_events",
+            namespace=namespace,
+            after=after,
+            limit=limit,
+            consumer=consumer,
+            incarnation=incarnation,
+        )
+        return [FeedEvent.from_row(row) for row in rows]
+
+    def register_consumer(self, namespace: str, consumer: str, position: int = 0) -> ConsumerRef:
+        """Keeps a cursor under a name; no event after it is pruned from then on.
+
+        Args:
+            position: Where it begins, if it is new.
+
+        Returns:
+            Outcome `registered`, or `unchanged` where there is one, wherever that is by now.
+
+        Raises:
+            Gone: RG410: the events after the position were pruned.
+            InvalidState: RG422: the position is beyond the end of the feed.
+        """
+        return ConsumerRef.from_row(
+            self._row(
+                "register_consumer", namespace=namespace, consumer=consumer, position=position
+            )
+        )
+
+    def acknowledge_events(
+        self, namespace: str, consumer: str, position: int, *, incarnation: UUID | None = None
+    ) -> ConsumerRef:
+        """Moves a consumer's cursor on to a position, up to which it has dealt with everything.
+
+        Returns:
+            Outcome `acknowledged`, or `unchanged` where it was there or further.
+
+        Raises:
+            InvalidState: RG422: the position is beyond the end of the feed.
+        """
+        return ConsumerRef.from_row(
+            self._row(
+                "acknowledge_events",
+                namespace=namespace,
+                consumer=consumer,
+                position=position,
+                incarnation=incarnation,
+            )
+        )
+
+    def drop_consumer(self, namespace: str, consumer: str) -> bool:
+        """Forgets a consumer; False where there was none."""
+        return bool(self._value("drop_consumer", namespace=namespace, consumer=consumer))
+
+    def prune_events(
+        self, namespace: str, *, keep: timedelta = timedelta(days=7), limit: int = 10_000
+    ) -> int:
+        """Removes old changes that every consumer has read, and returns how many."""
+        return int(self._value("prune_events", namespace=namespace, keep=keep, limit=limit))
+
     # Integrity
 
     def check_integrity(self, namespace: str | None = None) -> list[Violation]:
@@ -1024,6 +1552,8 @@ class Repository:
     publish = _bound(Registry.publish)
     publish_many = _bound(Registry.publish_many)
     add_files = _bound(Registry.add_files)
+    begin_publication = _bound(Registry.begin_publication)
+    set_backend = _bound(Registry.set_repository_backend)
     yank = _bound(Registry.yank)
     unyank = _bound(Registry.unyank)
     deprecate = _bound(Registry.deprecate)

@@ -30,13 +30,19 @@ begin
             when 'keep_versions' then v_value = 'null'
                 or (jsonb_typeof(v_value) = 'number' and v_value #>> '{}' ~ '^[1-9][0-9]{0,8}$')
             when 'name_scope' then v_value in ('"ecosystem"', '"repository"', '"namespace"')
+            when 'validators' then case when jsonb_typeof(v_value) = 'object' then not exists (
+                select from jsonb_each(v_value) n
+                 where n.value not in ('"required"', '"advisory"')
+                    or octet_length(n.key) not between 1 and 255
+                    or n.key ~ '[[:cntrl:]]' or n.key <> btrim(n.key))
+                else false end
         end;
         if v_valid is null then
             raise exception using
                 errcode = 'RG400',
                 message = format('no policy %s', pkgdb.quoted(v_key)),
                 hint = 'Policies: reuse, lookalike_guard, immutable, protected_names, '
-                       'keep_versions, name_scope.';
+                       'keep_versions, name_scope, validators.';
         end if;
         if not v_valid then
             raise exception using
@@ -44,7 +50,8 @@ begin
                 message = format('policy %s cannot be %s', v_key, pkgdb.quoted(v_value::text)),
                 hint = 'reuse: never, same_content or always; name_scope: ecosystem, repository or '
                        'namespace; keep_versions: a positive number or null; protected_names: an '
-                       'array of patterns with * and ?; lookalike_guard, immutable: true or false.';
+                       'array of patterns with * and ?; lookalike_guard, immutable: true or false; '
+                       'validators: an object of required or advisory by validator.';
         end if;
     end loop;
 
@@ -65,6 +72,7 @@ begin
         v_repository.keep_versions := (p_policy ->> 'keep_versions')::integer;
     end if;
     if p_policy ? 'name_scope' then v_repository.name_scope := p_policy ->> 'name_scope'; end if;
+    if p_policy ? 'validators' then v_repository.validators := p_policy -> 'validators'; end if;
 
     if v_repository.immutable and v_repository.keep_versions is not null then
         raise exception using
@@ -86,7 +94,8 @@ return pg_catalog.jsonb_build_object(
     'immutable', p_repository.immutable,
     'protected_names', pg_catalog.to_jsonb(p_repository.protected_names),
     'keep_versions', p_repository.keep_versions,
-    'name_scope', p_repository.name_scope);
+    'name_scope', p_repository.name_scope,
+    'validators', p_repository.validators);
 -- The view of repositories calls it in the reader's name.
 grant execute on function pkgdb.policy_of to pkgdb_reader;
 

@@ -26,6 +26,7 @@ create table pkgdb.repository (
     protected_names text[] not null default '{}',
     keep_versions   integer,
     name_scope      text not null default 'ecosystem',
+    validators      jsonb not null default '{}',
     created_at      timestamptz not null,
     dropped_at      timestamptz,
     constraint repository_pkey primary key (namespace, repository_id),
@@ -117,7 +118,6 @@ create table pkgdb.package_version (
     deprecation        text,
     quarantine_reason  text,
     metadata           jsonb not null default '{}',
-    lease_until        timestamptz,
     added_epoch        bigint,
     removed_epoch      bigint,
     created_at         timestamptz not null,
@@ -128,8 +128,6 @@ create table pkgdb.package_version (
         references pkgdb.registration (namespace, registration_id, scheme),
     constraint package_version_status_check check (
         status in ('processing', 'available', 'quarantined', 'failed', 'pending_destruction')),
-    constraint package_version_lease_check
-        check ((status = 'processing') = (lease_until is not null)),
     constraint package_version_added_check check (case
         when status in ('processing', 'failed') then added_epoch is null and published_at is null
         when status in ('available', 'quarantined')
@@ -148,8 +146,6 @@ comment on column pkgdb.package_version.added_epoch is
     'The repository''s epoch when the version became available; snapshots from it on contain it.';
 comment on column pkgdb.package_version.removed_epoch is
     'The repository''s epoch when the version was deleted; snapshots before it still contain it.';
-comment on column pkgdb.package_version.lease_until is
-    'When a reserved slot is given up unless its publication renews it.';
 create unique index package_version_live_key
     on pkgdb.package_version (namespace, registration_id, normalized_version, variant)
     where status in ('processing', 'available', 'quarantined');
@@ -161,8 +157,6 @@ create index package_version_latest_stable_idx
     where status = 'available' and listed and not prerelease;
 create index package_version_ghost_idx on pkgdb.package_version (namespace, removed_at)
     where status in ('failed', 'pending_destruction');
-create index package_version_lease_idx on pkgdb.package_version (namespace, lease_until)
-    where status = 'processing';
 
 alter table pkgdb.registration
     add constraint registration_latest_fkey
@@ -173,16 +167,21 @@ alter table pkgdb.registration
         references pkgdb.package_version (namespace, registration_id, version_id);
 
 create table pkgdb.blob (
-    namespace  pkgdb.string not null,
-    sha256     bytea not null,
-    size       bigint not null,
-    created_at timestamptz not null,
+    namespace      pkgdb.string not null,
+    sha256         bytea not null,
+    size           bigint not null,
+    created_at     timestamptz not null,
+    unneeded_since timestamptz,
     constraint blob_pkey primary key (namespace, sha256),
     constraint blob_sha256_check check (octet_length(sha256) = 32),
     constraint blob_size_check check (size >= 0)
 );
 comment on table pkgdb.blob is
     'Bytes, addressed by their SHA-256; shared by the files of a namespace.';
+comment on column pkgdb.blob.unneeded_since is
+    'When a file that referred to it was purged: the collector will look whether others do.';
+create index blob_unneeded_idx on pkgdb.blob (namespace, unneeded_since)
+    where unneeded_since is not null;
 
 create table pkgdb.file (
     namespace         pkgdb.string not null,
@@ -196,6 +195,7 @@ create table pkgdb.file (
     media_type        text,
     attributes        jsonb not null default '{}',
     status            text not null,
+    publication_id    bigint,
     added_epoch       bigint,
     removed_epoch     bigint,
     created_at        timestamptz not null,
@@ -209,6 +209,8 @@ create table pkgdb.file (
     constraint file_role_check check (role in ('main', 'side')),
     constraint file_status_check
         check (status in ('processing', 'available', 'failed', 'pending_destruction')),
+    constraint file_publication_check
+        check ((status = 'processing') = (publication_id is not null)),
     constraint file_added_check check (case
         when status in ('processing', 'failed') then added_epoch is null
         when status = 'available' then added_epoch is not null
@@ -221,12 +223,16 @@ create table pkgdb.file (
 comment on table pkgdb.file is 'A named file of a version.';
 comment on column pkgdb.file.filename_scope_id is
     'Where the file name is unique: its version''s id, or 0 for the whole registration.';
+comment on column pkgdb.file.publication_id is
+    'The open publication that brings the file.';
 comment on column pkgdb.file.role is
     'main: part of the package; side: attached to it (symbols, signature, attestation).';
 create unique index file_live_key
     on pkgdb.file (namespace, registration_id, filename_scope_id, filename)
     where status in ('processing', 'available');
 create index file_blob_idx on pkgdb.file (namespace, sha256);
+create index file_publication_idx on pkgdb.file (namespace, publication_id)
+    where publication_id is not null;
 create index file_ghost_idx on pkgdb.file (namespace, removed_at)
     where status in ('failed', 'pending_destruction');
 

@@ -45,6 +45,16 @@ begin
                 hint = 'Use a new key for each call, and the same key only to repeat it.';
         end if;
         v_request.answer := v_earlier.answer;
+    elsif p_function <> 'begin_publication' and exists (
+        select from pkgdb.publication p
+         where p.namespace = p_namespace and p.actor = v_request.actor
+           and p.request_key = p_request_key and p.status in ('open', 'committed'))
+    then
+        raise exception using
+            errcode = 'RG409',
+            message = format('request key %s was used for a publication',
+                             pkgdb.quoted(p_request_key)),
+            hint = 'Use a new key for each call, and the same key only to repeat it.';
     end if;
     return v_request;
 end;

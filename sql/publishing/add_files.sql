@@ -40,6 +40,7 @@ begin
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
 
     v_missing := pkgdb.missing_files(v_version, v_files);
+    perform pkgdb.check_none_on_its_way(v_version, v_files);
     if v_missing = '{}' then
         v_result := pkgdb.unchanged(v_registration, v_version);
     else

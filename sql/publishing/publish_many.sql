@@ -94,7 +94,8 @@ declare
     v_namespace text := p_repository.namespace;
     v_suspect   integer[];
 begin
-    -- Files that meet another file of the batch, or a blob of another size.
+    -- Files that meet another file of the batch, or a blob of another size, or whose bytes are not
+    -- where the repository requires them.
     select coalesce(array_agg(s.item), '{}') into v_suspect
       from (select i.item,
                    count(*) over (
@@ -106,6 +107,17 @@ begin
                         select from pkgdb.blob b
                          where b.namespace = v_namespace and b.sha256 = f.sha256
                            and b.size <> f.size
+                        offset 0)
+                   or exists (
+                        select from pkgdb.repository_backend k
+                         where k.namespace = v_namespace
+                           and k.repository_id = p_repository.repository_id
+                           and k.requirement in ('filling', 'required')
+                           and not exists (
+                                select from pkgdb.blob_copy c
+                                 where c.namespace = v_namespace and c.sha256 = f.sha256
+                                   and c.backend_id = k.backend_id and c.state = 'present'
+                                offset 0)
                         offset 0) as suspect
               from unnest(p_items) i
               join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
@@ -121,6 +133,7 @@ begin
                     and c.normalized_version is not null
                     and c.occurrence = 1
                     and c.item <> all (v_suspect)
+                    and p_repository.validators = '{}'
                     and (e.file_rule = 'many' or cardinality(c.files) <= 1)
                     and not pkgdb.is_protected(p_repository.protected_names, c.normalized_name)
                     and case when r.registration_id is null
@@ -244,6 +257,12 @@ begin
     loop
         perform pkgdb.hold_blob(v_namespace, v_file);
     end loop;
+    perform pkgdb.check_stored(
+        p_repository,
+        array(select f.sha256
+                from unnest(p_items) i
+                cross join lateral unnest(i.files) f
+               where i.plain));
 
     insert into pkgdb.package_version
         (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,

@@ -8,6 +8,7 @@ begin;
 
 -- What every function stands on.
 \ir kernel/clock.sql
+\ir kernel/identity.sql
 \ir kernel/locks.sql
 \ir kernel/arguments.sql
 
@@ -39,6 +40,8 @@ begin;
 
 -- Tables.
 \ir catalog/tables.sql
+\ir publishing/tables.sql
+\ir storage/tables.sql
 \ir curation/tables.sql
 \ir feed/tables.sql
 
@@ -54,6 +57,7 @@ begin;
 
 -- Repositories and names.
 \ir catalog/policy.sql
+\ir storage/support.sql
 \ir publishing/support.sql
 \ir catalog/create_repository.sql
 \ir catalog/alter_repository.sql
@@ -66,7 +70,30 @@ begin;
 \ir publishing/publish.sql
 \ir publishing/publish_many.sql
 \ir publishing/add_files.sql
+
+-- Publishing in steps.
+\ir publishing/publications.sql
+\ir publishing/begin_publication.sql
+\ir publishing/renew_publication.sql
+\ir publishing/record_copy.sql
+\ir publishing/record_validation.sql
+\ir publishing/commit_publication.sql
+\ir publishing/abort_publication.sql
 \ir publishing/expire_publications.sql
+
+-- Where bytes are kept.
+\ir storage/add_backend.sql
+\ir storage/adopt_backend.sql
+\ir storage/set_repository_backend.sql
+\ir storage/promote_backends.sql
+\ir storage/claim_copies.sql
+\ir storage/verify_copy.sql
+\ir storage/record_copy_failure.sql
+\ir storage/collect_blobs.sql
+\ir storage/confirm_blob_deleted.sql
+\ir storage/retire_backend.sql
+\ir storage/locate_blob.sql
+\ir storage/views.sql
 
 -- What happens to a version afterwards.
 \ir lifecycle/support.sql
@@ -82,6 +109,16 @@ begin;
 \ir lifecycle/drop_tag.sql
 \ir lifecycle/apply_retention.sql
 \ir lifecycle/purge.sql
+
+-- The change feed.
+\ir feed/support.sql
+\ir feed/sequence_events.sql
+\ir feed/read_events.sql
+\ir feed/register_consumer.sql
+\ir feed/acknowledge_events.sql
+\ir feed/drop_consumer.sql
+\ir feed/prune_events.sql
+\ir feed/views.sql
 
 -- Reading.
 \ir lookup/support.sql

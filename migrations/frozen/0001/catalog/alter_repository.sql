@@ -44,7 +44,8 @@ begin
         update pkgdb.repository r
            set reuse = v_wanted.reuse, lookalike_guard = v_wanted.lookalike_guard,
                immutable = v_wanted.immutable, protected_names = v_wanted.protected_names,
-               keep_versions = v_wanted.keep_versions, name_scope = v_wanted.name_scope
+               keep_versions = v_wanted.keep_versions, name_scope = v_wanted.name_scope,
+               validators = v_wanted.validators
          where r.namespace = p_namespace and r.repository_id = v_repository.repository_id;
 
         if v_wanted.lookalike_guard <> v_repository.lookalike_guard then

@@ -36,6 +36,7 @@ begin
     v_wanted.immutable := false;
     v_wanted.protected_names := '{}';
     v_wanted.name_scope := 'ecosystem';
+    v_wanted.validators := '{}';
     v_wanted := pkgdb.apply_policy(v_wanted, p_policy);
     v_now := pkgdb.clock();
 
@@ -47,11 +48,11 @@ begin
     loop
         insert into pkgdb.repository
             (namespace, name, kind, reuse, lookalike_guard, immutable, protected_names,
-             keep_versions, name_scope, revision, created_at)
+             keep_versions, name_scope, validators, revision, created_at)
         values
             (p_namespace, p_repository, p_kind, v_wanted.reuse, v_wanted.lookalike_guard,
              v_wanted.immutable, v_wanted.protected_names, v_wanted.keep_versions,
-             v_wanted.name_scope, 0, v_now)
+             v_wanted.name_scope, v_wanted.validators, 0, v_now)
         on conflict do nothing
         returning * into v_repository;
         exit when found;
@@ -85,6 +86,7 @@ comment on function pkgdb.create_repository is
     'Creates repository p_repository of p_kind (hosted, mirror) with p_policy, a JSON object of '
     'any of: reuse (never, same_content, always), lookalike_guard (boolean), immutable (boolean), '
     'protected_names (array of patterns), keep_versions (number or null), name_scope (ecosystem, '
-    'repository, namespace). Outcome created, or unchanged where it exists just so. Errors: RG400 '
-    'malformed argument, RG405 isolation level, RG409 exists with other settings.';
+    'repository, namespace), validators (object of required or advisory by validator). Outcome '
+    'created, or unchanged where it exists just so. Errors: RG400 malformed argument, RG405 '
+    'isolation level, RG409 exists with other settings.';
 grant execute on function pkgdb.create_repository to pkgdb_operator;

@@ -60,18 +60,24 @@ begin
            updated_at = v_now
      where r.namespace = p_namespace and r.repository_id = v_repository.repository_id;
     update pkgdb.file f
-       set status = 'pending_destruction', removed_epoch = v_repository.epoch, removed_at = v_now
+       set status = 'pending_destruction', publication_id = null,
+           removed_epoch = v_repository.epoch, removed_at = v_now
       from pkgdb.registration r
      where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
        and f.namespace = p_namespace and f.registration_id = r.registration_id
        and f.status in ('processing', 'available');
     update pkgdb.package_version v
        set status = 'pending_destruction', removed_epoch = v_repository.epoch, removed_at = v_now,
-           lease_until = null, quarantine_reason = null
+           quarantine_reason = null
       from pkgdb.registration r
      where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
        and v.namespace = p_namespace and v.registration_id = r.registration_id
        and v.status in ('processing', 'available', 'quarantined');
+    update pkgdb.publication p
+       set status = 'aborted', reason = 'its repository was dropped', ended_at = v_now,
+           expires_at = v_now + interval '7 days'
+     where p.namespace = p_namespace and p.repository_id = v_repository.repository_id
+       and p.status = 'open';
     update pkgdb.repository r
        set status = 'dropped', dropped_at = v_now
      where r.namespace = p_namespace and r.repository_id = v_repository.repository_id;

@@ -245,9 +245,12 @@ begin
            (case when (v.status = 'pending_destruction') <> (v.removed_epoch is not null)
                  then format('%s %s an epoch of removal', v.status,
                              case when v.removed_epoch is null then 'without' else 'with' end) end),
-           (case when (v.status = 'processing') <> (v.lease_until is not null)
-                 then format('%s %s a lease', v.status,
-                             case when v.lease_until is null then 'without' else 'with' end) end),
+           (case when v.status = 'processing' and not exists (
+                        select from pkgdb.publication p
+                         where p.namespace = v.namespace
+                           and p.registration_id = v.registration_id
+                           and p.version_id = v.version_id and p.status = 'open')
+                 then 'processing without an open publication' end),
            (case when v.removed_epoch < v.added_epoch then 'removed before it was added' end),
            (case when v.added_epoch > o.epoch or v.removed_epoch > o.epoch
                  then format('an epoch later than the repository''s %s', o.epoch) end),
@@ -299,6 +302,129 @@ begin
                  then 'name claimed in a scope that is not its own' end)
       ) p (problem)
      where (p_namespace is null or f.namespace = p_namespace) and p.problem is not null;
+
+    -- Published means published: what is on its way, and what was let through.
+    return query
+    select 'published means published', 'publication',
+           jsonb_build_object('namespace', p.namespace, 'publication_id', p.publication_id),
+           x.problem
+      from pkgdb.publication p
+      left join pkgdb.package_version v
+        on v.namespace = p.namespace and v.registration_id = p.registration_id
+       and v.version_id = p.version_id
+      cross join lateral (
+           values
+           (case when p.status = 'open'
+                      and v.status is distinct from 'processing'
+                      and v.status is distinct from 'available'
+                      and v.status is distinct from 'quarantined'
+                 then format('open, and its version is %s', coalesce(v.status, 'gone')) end),
+           (case when p.status = 'committed' and exists (
+                        select from pkgdb.validation d
+                         where d.namespace = p.namespace
+                           and d.publication_id = p.publication_id and d.round = 1
+                           and d.requirement = 'required' and d.status <> 'succeeded')
+                 then 'committed without a validation that it required' end),
+           (case when p.status = 'committed' and v.status in ('processing', 'failed')
+                 then format('committed, and its version is %s', v.status) end)
+      ) x (problem)
+     where (p_namespace is null or p.namespace = p_namespace) and x.problem is not null;
+
+    return query
+    select 'published means published', 'file',
+           jsonb_build_object('namespace', f.namespace, 'registration_id', f.registration_id,
+                              'version_id', f.version_id, 'file_id', f.file_id),
+           'processing without an open publication of its version'
+      from pkgdb.file f
+      left join pkgdb.publication p
+        on p.namespace = f.namespace and p.publication_id = f.publication_id
+     where (p_namespace is null or f.namespace = p_namespace)
+       and (f.status = 'processing' or f.publication_id is not null)
+       and (p.status is distinct from 'open' or f.status <> 'processing'
+            or p.registration_id <> f.registration_id or p.version_id <> f.version_id);
+
+    -- Stored bytes: where they must be, and none that is forgotten. A copy that was found lost is
+    -- known to be, as long as another is to be made.
+    return query
+    select distinct 'stored bytes', 'blob_copy',
+           jsonb_build_object('namespace', f.namespace, 'sha256', encode(f.sha256, 'hex'),
+                              'backend_id', k.backend_id),
+           'no copy of published bytes on a required backend'
+      from pkgdb.repository_backend k
+      join pkgdb.registration r
+        on r.namespace = k.namespace and r.repository_id = k.repository_id
+      join pkgdb.file f
+        on f.namespace = r.namespace and f.registration_id = r.registration_id
+       and f.status = 'available'
+      left join pkgdb.blob_copy c
+        on c.namespace = f.namespace and c.sha256 = f.sha256 and c.backend_id = k.backend_id
+       and c.state in ('pending', 'present')
+      left join pkgdb.blob_copy l
+        on l.namespace = f.namespace and l.sha256 = f.sha256 and l.backend_id = k.backend_id
+       and l.state = 'lost'
+     where (p_namespace is null or k.namespace = p_namespace) and k.requirement = 'required'
+       and c.state is distinct from 'present'
+       and (c.state is null or l.state is null);
+
+    return query
+    select 'stored bytes', 'blob_copy',
+           jsonb_build_object('namespace', c.namespace, 'sha256', encode(c.sha256, 'hex'),
+                              'backend_id', c.backend_id),
+           format('%s live copies', count(*))
+      from pkgdb.blob_copy c
+     where (p_namespace is null or c.namespace = p_namespace)
+       and c.state in ('pending', 'present')
+     group by c.namespace, c.sha256, c.backend_id
+    having count(*) > 1;
+
+    return query
+    select 'stored bytes', 'blob_copy',
+           jsonb_build_object('namespace', c.namespace, 'sha256', encode(c.sha256, 'hex'),
+                              'backend_id', c.backend_id, 'generation', c.generation),
+           x.problem
+      from pkgdb.blob_copy c
+      left join pkgdb.backend b on b.namespace = c.namespace and b.backend_id = c.backend_id
+      cross join lateral (
+           values
+           (case when b.backend_id is null then 'no such backend' end),
+           (case when b.status = 'retired' and c.state <> 'deleting'
+                 then format('%s on a retired backend', c.state) end),
+           (case when c.state = 'deleting' and c.next_attempt_at is null
+                 then 'deleting, and never due' end),
+           (case when not exists (
+                        select from pkgdb.blob o
+                         where o.namespace = c.namespace and o.sha256 = c.sha256)
+                 then 'no such blob' end)
+      ) x (problem)
+     where (p_namespace is null or c.namespace = p_namespace) and x.problem is not null;
+
+    return query
+    select 'stored bytes', 'blob',
+           jsonb_build_object('namespace', b.namespace, 'sha256', encode(b.sha256, 'hex')),
+           'nothing needs it, and the collector does not know'
+      from pkgdb.blob b
+     where (p_namespace is null or b.namespace = p_namespace) and b.unneeded_since is null
+       and not exists (
+            select from pkgdb.file f where f.namespace = b.namespace and f.sha256 = b.sha256)
+       and (exists (
+                select from pkgdb.blob_copy c
+                 where c.namespace = b.namespace and c.sha256 = b.sha256
+                   and c.state <> 'deleting')
+            or not exists (
+                select from pkgdb.blob_copy c
+                 where c.namespace = b.namespace and c.sha256 = b.sha256));
+
+    return query
+    select 'stored bytes', 'repository_backend',
+           jsonb_build_object('namespace', k.namespace, 'repository_id', k.repository_id,
+                              'backend_id', k.backend_id),
+           'a repository without a live backend of that id'
+      from pkgdb.repository_backend k
+     where (p_namespace is null or k.namespace = p_namespace)
+       and not exists (
+            select from pkgdb.backend b
+             where b.namespace = k.namespace and b.backend_id = k.backend_id
+               and b.status = 'live');
 
     -- References, whether or not a foreign key still holds them.
     return query
@@ -378,48 +504,144 @@ begin
       ) p
      where p_namespace is null or p.namespace = p_namespace;
 
-    -- Events: each revision of a registration has exactly one, none is from the future.
+    -- Events: each revision of a registration, or of a repository, has exactly one, in order, and
+    -- none is from the future. What was pruned is the beginning; what waits in the outbox is last.
     return query
-    select 'feed', 'outbox',
-           jsonb_build_object('namespace', o.namespace, 'registration_id', o.registration_id,
-                              'revision', o.revision),
-           format('%s events for one revision', count(*))
-      from pkgdb.outbox o
-     where (p_namespace is null or o.namespace = p_namespace) and o.registration_id is not null
-     group by o.namespace, o.registration_id, o.revision
+    with event as (
+        select e.namespace, e.registration_id,
+               case when e.registration_id is null then e.repository_id end as repository_id,
+               e.revision, e.position, e.event_id, 'feed_event' as relation
+          from pkgdb.feed_event e
+         where p_namespace is null or e.namespace = p_namespace
+         union all
+        select o.namespace, o.registration_id,
+               case when o.registration_id is null then o.repository_id end,
+               o.revision, 9223372036854775807, o.event_id, 'outbox'
+          from pkgdb.outbox o
+         where p_namespace is null or o.namespace = p_namespace
+    ), ordered as materialized (
+        select e.*, lag(e.revision) over revisions as before_revision,
+               (e.position, e.event_id)
+               < (lag(e.position) over revisions, lag(e.event_id) over revisions) as too_early
+          from event e
+        window revisions as (
+            partition by e.namespace, e.registration_id, e.repository_id
+            order by e.revision, e.position, e.event_id)
+    ), told as (
+        select o.namespace, o.registration_id, o.repository_id, count(*) as events,
+               min(o.revision) as first, max(o.revision) as last
+          from ordered o
+         group by o.namespace, o.registration_id, o.repository_id
+    ), subject as (
+        select 'registration' as relation, coalesce(r.namespace, t.namespace) as namespace,
+               jsonb_build_object('registration_id', coalesce(r.registration_id, t.registration_id))
+               as id, r.revision, t.events, t.first, t.last
+          from (select * from pkgdb.registration r
+                 where p_namespace is null or r.namespace = p_namespace) r
+          full join (select * from told t where t.registration_id is not null) t
+            on t.namespace = r.namespace and t.registration_id = r.registration_id
+         union all
+        select 'repository', coalesce(r.namespace, t.namespace),
+               jsonb_build_object('repository_id', coalesce(r.repository_id, t.repository_id)),
+               r.revision, t.events, t.first, t.last
+          from (select * from pkgdb.repository r
+                 where p_namespace is null or r.namespace = p_namespace) r
+          full join (select * from told t where t.registration_id is null) t
+            on t.namespace = r.namespace and t.repository_id = r.repository_id
+    )
+    select 'feed', max(o.relation),
+           jsonb_strip_nulls(jsonb_build_object(
+               'namespace', o.namespace, 'registration_id', o.registration_id,
+               'repository_id', o.repository_id, 'revision', o.revision)),
+           format('%s events for one revision', count(*) + 1)
+      from ordered o
+     where o.revision = o.before_revision
+     group by o.namespace, o.registration_id, o.repository_id, o.revision
+     union all
+    select 'feed', o.relation,
+           jsonb_build_object('namespace', o.namespace, 'event_id', o.event_id),
+           format('revision %s comes before revision %s', o.revision, o.before_revision)
+      from ordered o
+     where o.revision > o.before_revision and o.too_early
+     union all
+    select 'feed', s.relation, jsonb_build_object('namespace', s.namespace) || s.id,
+           format('revision %s, but %s events up to revision %s',
+                  coalesce(s.revision::text, 'unknown'), coalesce(s.events, 0),
+                  coalesce(s.last, 0))
+      from subject s
+      left join pkgdb.feed_head h on h.namespace = s.namespace
+     where case when s.events is null then s.revision > 0 and coalesce(h.pruned_to, 0) = 0
+                else s.last <> s.revision or s.events <> s.last - s.first + 1 or s.first < 1
+                     or (s.first > 1 and coalesce(h.pruned_to, 0) = 0) end;
+
+    return query
+    select 'feed', 'feed_event',
+           jsonb_build_object('namespace', e.namespace, 'event_id', e.event_id),
+           format('the event is there %s times', count(*))
+      from (select f.namespace, f.event_id from pkgdb.feed_event f
+             union all
+            select o.namespace, o.event_id from pkgdb.outbox o) e
+     where p_namespace is null or e.namespace = p_namespace
+     group by e.namespace, e.event_id
     having count(*) > 1;
 
+    -- Positions: no gaps, each of its incarnation, and cursors within them.
     return query
-    select 'feed', 'registration',
-           jsonb_build_object('namespace', r.namespace, 'registration_id', r.registration_id),
-           format('revision %s, but %s events up to revision %s', r.revision,
-                  coalesce(e.events, 0), coalesce(e.revision, 0))
-      from pkgdb.registration r
-      left join (
-           select o.namespace, o.registration_id, count(*) as events, max(o.revision) as revision
-             from pkgdb.outbox o
-            where (p_namespace is null or o.namespace = p_namespace)
-              and o.registration_id is not null
-            group by o.namespace, o.registration_id) e
-        on e.namespace = r.namespace and e.registration_id = r.registration_id
-     where (p_namespace is null or r.namespace = p_namespace)
-       and (r.revision is distinct from e.revision or r.revision is distinct from e.events);
+    select 'feed', 'feed_head',
+           jsonb_build_object('namespace', coalesce(h.namespace, e.namespace)),
+           format('positions after %s up to %s, but %s', coalesce(h.pruned_to, 0),
+                  coalesce(h.position, 0),
+                  case when e.events is null then 'no events'
+                       else format('%s events from %s to %s', e.events, e.first, e.last) end)
+      from pkgdb.feed_head h
+      full join (
+           select f.namespace, count(*) as events, min(f.position) as first,
+                  max(f.position) as last
+             from pkgdb.feed_event f
+            group by f.namespace) e
+        on e.namespace = h.namespace
+     where (p_namespace is null or coalesce(h.namespace, e.namespace) = p_namespace)
+       and case when e.events is null then h.position <> h.pruned_to
+                else (h.pruned_to + 1, h.position, h.position - h.pruned_to)
+                     is distinct from (e.first, e.last, e.events) end;
 
     return query
-    select 'feed', 'repository',
-           jsonb_build_object('namespace', r.namespace, 'repository_id', r.repository_id),
-           format('revision %s, but %s events up to revision %s', r.revision,
-                  coalesce(e.events, 0), coalesce(e.revision, 0))
-      from pkgdb.repository r
+    select 'feed', 'feed_incarnation',
+           jsonb_build_object('namespace', i.namespace, 'number', i.number),
+           'does not begin where the one before it may end'
+      from (select f.namespace, f.number, f.began_after,
+                   lag(f.number, 1, 0::bigint) over incarnations as before,
+                   lag(f.began_after) over incarnations as before_began
+              from pkgdb.feed_incarnation f
+            window incarnations as (partition by f.namespace order by f.number)) i
+      left join pkgdb.feed_head h on h.namespace = i.namespace
+     where (p_namespace is null or i.namespace = p_namespace)
+       and (i.number <> i.before + 1 or i.began_after > coalesce(h.position, 0)
+            or (i.number = 1 and i.began_after <> 0) or i.began_after < i.before_began);
+
+    return query
+    select 'feed', 'feed_event',
+           jsonb_build_object('namespace', e.namespace, 'position', e.position),
+           'the position is not of its incarnation'
+      from pkgdb.feed_event e
       left join (
-           select o.namespace, o.repository_id, count(*) as events, max(o.revision) as revision
-             from pkgdb.outbox o
-            where (p_namespace is null or o.namespace = p_namespace)
-              and o.registration_id is null
-            group by o.namespace, o.repository_id) e
-        on e.namespace = r.namespace and e.repository_id = r.repository_id
-     where (p_namespace is null or r.namespace = p_namespace)
-       and (r.revision is distinct from e.revision or r.revision is distinct from e.events);
+           select f.namespace, f.incarnation, f.began_after,
+                  lead(f.began_after) over (
+                      partition by f.namespace order by f.number) as ended_after
+             from pkgdb.feed_incarnation f) i
+        on i.namespace = e.namespace and i.incarnation = e.incarnation
+     where (p_namespace is null or e.namespace = p_namespace)
+       and (i.incarnation is null or e.position <= i.began_after or e.position > i.ended_after);
+
+    return query
+    select 'feed', 'consumer',
+           jsonb_build_object('namespace', c.namespace, 'consumer', c.consumer),
+           format('position %s is not from %s to %s', c.position, coalesce(h.pruned_to, 0),
+                  coalesce(h.position, 0))
+      from pkgdb.consumer c
+      left join pkgdb.feed_head h on h.namespace = c.namespace
+     where (p_namespace is null or c.namespace = p_namespace)
+       and c.position not between coalesce(h.pruned_to, 0) and coalesce(h.position, 0);
 
     -- The protections themselves are there and trusted.
     return query

@@ -36,6 +36,18 @@ begin
 end;
 $$;
 
+create function pkgdb.check_given(p_what text, p_number bigint)
+returns void
+language plpgsql
+immutable parallel safe
+as $$
+begin
+    if p_number is null then
+        raise exception using errcode = 'RG400', message = format('%s is missing', p_what);
+    end if;
+end;
+$$;
+
 -- Metadata is opaque, but an object of at most 1 MiB.
 create function pkgdb.check_metadata(p_metadata jsonb)
 returns void

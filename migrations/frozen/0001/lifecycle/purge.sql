@@ -7,11 +7,14 @@ create type pkgdb.purge_report as (
     files        bigint,
     pinned       bigint,
     requests     bigint,
-    repositories bigint
+    repositories bigint,
+    publications bigint,
+    backends     bigint
 );
 comment on type pkgdb.purge_report is
-    'What a purge removed: versions and files (rows), expired request keys, dropped repositories; '
-    'pinned counts the ghosts that a snapshot still contains.';
+    'What a purge removed: versions and files (rows), expired request keys, dropped repositories, '
+    'publications that ended, retired backends; pinned counts the ghosts that a snapshot still '
+    'contains.';
 
 -- Whether a snapshot contains what lived in a repository from one epoch until before another.
 create function pkgdb.is_pinned(
@@ -48,6 +51,8 @@ declare
     v_registrations bigint[];
     v_versions      bigint[];
     v_files         bigint;
+    v_digests       bytea[];
+    v_more          bytea[];
     v_report        pkgdb.purge_report;
 begin
     perform pkgdb.lock_keys(variadic '{}');
@@ -95,16 +100,24 @@ begin
              order by v.removed_at, v.version_id
              limit p_limit
                for update of v skip locked) g;
-    delete from pkgdb.file f
-     using unnest(v_registrations, v_versions) g (registration_id, version_id)
-     where f.namespace = p_namespace and f.registration_id = g.registration_id
-       and f.version_id = g.version_id;
-    get diagnostics v_report.files = row_count;
+    with gone as (
+        delete from pkgdb.file f
+         using unnest(v_registrations, v_versions) g (registration_id, version_id)
+         where f.namespace = p_namespace and f.registration_id = g.registration_id
+           and f.version_id = g.version_id
+        returning f.sha256)
+    select count(*), array_agg(g.sha256) into v_report.files, v_digests from gone g;
     delete from pkgdb.package_version v
      using unnest(v_registrations, v_versions) g (registration_id, version_id)
      where v.namespace = p_namespace and v.registration_id = g.registration_id
        and v.version_id = g.version_id;
     get diagnostics v_report.versions = row_count;
+    -- Their publications still answer a repeated request, for as long as request keys do.
+    update pkgdb.publication p
+       set expires_at = p.ended_at + interval '7 days'
+      from unnest(v_registrations, v_versions) g (registration_id, version_id)
+     where p.namespace = p_namespace and p.registration_id = g.registration_id
+       and p.version_id = g.version_id and p.status = 'committed';
 
     -- Files deleted from versions that live on. Materialised, here and below: a locking LIMIT on
     -- the inner side of a join would be run again for each outer row, and lock others each time.
@@ -125,12 +138,14 @@ begin
                    and v.status in ('processing', 'available', 'quarantined'))
          order by d.removed_at, d.file_id
          limit p_limit
-           for update of d skip locked)
-    delete from pkgdb.file f
-     using g
-     where f.namespace = p_namespace and f.registration_id = g.registration_id
-       and f.version_id = g.version_id and f.file_id = g.file_id;
-    get diagnostics v_files = row_count;
+           for update of d skip locked),
+    gone as (
+        delete from pkgdb.file f
+         using g
+         where f.namespace = p_namespace and f.registration_id = g.registration_id
+           and f.version_id = g.version_id and f.file_id = g.file_id
+        returning f.sha256)
+    select count(*), array_agg(o.sha256) into v_files, v_more from gone o;
     v_report.files := v_report.files + v_files;
 
     with g as materialized (
@@ -145,17 +160,53 @@ begin
      where q.namespace = p_namespace and q.actor = g.actor and q.request_key = g.request_key;
     get diagnostics v_report.requests = row_count;
 
+    v_report.publications := pkgdb.purge_publications(p_namespace, v_now, p_limit);
+
     v_report.repositories := pkgdb.purge_dropped(p_namespace, v_before, p_limit);
+    delete from pkgdb.backend b
+     where b.namespace = p_namespace and b.status = 'retired'
+       and not exists (
+            select from pkgdb.blob_copy c
+             where c.namespace = p_namespace and c.backend_id = b.backend_id);
+    get diagnostics v_report.backends = row_count;
+    -- Last, as others may wait for these rows.
+    perform pkgdb.mark_unneeded(p_namespace, v_digests || v_more);
     return v_report;
 end;
 $$;
 comment on function pkgdb.purge is
     'Removes versions and files that were deleted, or failed, at least p_older_than ago and that '
     'no snapshot contains; at most p_limit of each per call, of one repository or of all; '
-    'besides, expired request keys and what is left of dropped repositories. Bytes stay for the '
-    'collector. Several purges at once share the work. Errors: RG400 malformed argument, RG404 no '
-    'such repository, RG405 isolation level.';
+    'besides, expired request keys, publications that ended a week ago, and what is left of '
+    'dropped repositories and retired backends. Bytes stay for the collector. Several purges at '
+    'once share the work. Errors: RG400 malformed argument, RG404 no such repository, RG405 '
+    'isolation level.';
 grant execute on function pkgdb.purge to pkgdb_operator;
+
+-- Removes publications that no repeated request can ask for any longer.
+create function pkgdb.purge_publications(p_namespace text, p_now timestamptz, p_limit integer)
+returns bigint
+language plpgsql
+as $$
+declare
+    v_publications bigint[];
+    v_removed      bigint;
+begin
+    v_publications := array(
+        select p.publication_id
+          from pkgdb.publication p
+         where p.namespace = p_namespace and p.expires_at <= p_now
+         order by p.expires_at
+         limit p_limit
+           for update skip locked);
+    delete from pkgdb.validation v
+     where v.namespace = p_namespace and v.publication_id = any (v_publications);
+    delete from pkgdb.publication p
+     where p.namespace = p_namespace and p.publication_id = any (v_publications);
+    get diagnostics v_removed = row_count;
+    return v_removed;
+end;
+$$;
 
 -- Removes the names of dropped repositories that have no versions left, then the repositories.
 create function pkgdb.purge_dropped(p_namespace text, p_before timestamptz, p_limit integer)
@@ -183,6 +234,14 @@ begin
     delete from pkgdb.registration r
      where r.namespace = p_namespace and r.registration_id = any (v_registrations);
 
+    -- What they kept their files on, once none is left of which the bytes could be needed.
+    delete from pkgdb.repository_backend k
+     using pkgdb.repository d
+     where k.namespace = p_namespace and d.namespace = p_namespace
+       and d.repository_id = k.repository_id and d.status = 'dropped'
+       and not exists (
+            select from pkgdb.registration r
+             where r.namespace = p_namespace and r.repository_id = d.repository_id);
     with g as materialized (
         select d.repository_id
           from pkgdb.repository d

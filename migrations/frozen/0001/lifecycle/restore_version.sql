@@ -117,5 +117,6 @@ comment on function pkgdb.restore_version is
     'no reuse: it is allowed under every reuse policy. Outcome restored, or unchanged where it is '
     'there already. Errors: RG400 malformed argument, RG403 mirror or protected name, RG404 no '
     'such repository or package, or nothing left to restore, RG405 isolation level, RG409 another '
-    'version or file took the place, RG412 stale p_if_revision.';
+    'version or file took the place, RG412 stale p_if_revision, RG422 bytes are missing on a '
+    'required backend.';
 grant execute on function pkgdb.restore_version to pkgdb_publisher;

@@ -55,8 +55,9 @@ begin
 end;
 $$;
 
--- Turns a live version into a ghost, with its files; remembers what they were. The registration is
--- locked. A version that was still being published leaves no memory: nobody has seen it.
+-- Turns a live version into a ghost, with its files; remembers what they were, and ends what is on
+-- its way to it. The registration is locked. A version that was still being published leaves no
+-- memory and no event: nobody has seen it.
 create function pkgdb.bury_version(
     p_repository pkgdb.repository, p_registration pkgdb.registration,
     p_version pkgdb.package_version, p_event text, p_actor text
@@ -66,47 +67,50 @@ language plpgsql
 as $$
 declare
     v_now   timestamptz := pkgdb.clock();
-    v_seen  boolean := p_version.published_at is not null;
     v_file  record;
     v_files integer := 0;
     v_bytes bigint := 0;
 begin
+    perform pkgdb.end_publications(p_version, 'the version was deleted');
+    if p_version.status = 'processing' then
+        perform pkgdb.free_slot(
+            p_version.namespace, p_version.registration_id, p_version.version_id);
+        perform pkgdb.forget_unpublished(p_version.namespace, p_version.registration_id);
+        return (p_version.registration_id, p_version.version_id, p_registration.revision, p_event
+               )::pkgdb.version_ref;
+    end if;
+
     delete from pkgdb.tag t
      where t.namespace = p_version.namespace and t.registration_id = p_version.registration_id
        and t.version_id = p_version.version_id;
 
     for v_file in
-        select f.filename, f.sha256, b.size, f.status
+        select f.filename, f.sha256, b.size
           from pkgdb.file f
           join pkgdb.blob b on b.namespace = p_version.namespace and b.sha256 = f.sha256
          where f.namespace = p_version.namespace
            and f.registration_id = p_version.registration_id
-           and f.version_id = p_version.version_id and f.status in ('processing', 'available')
+           and f.version_id = p_version.version_id and f.status = 'available'
     loop
-        if v_file.status = 'available' then
-            perform pkgdb.remember_deleted(p_version, v_file.filename, v_file.sha256);
-            v_files := v_files + 1;
-            v_bytes := v_bytes + v_file.size;
-        end if;
+        perform pkgdb.remember_deleted(p_version, v_file.filename, v_file.sha256);
+        v_files := v_files + 1;
+        v_bytes := v_bytes + v_file.size;
     end loop;
-    if v_seen then
-        perform pkgdb.remember_deleted(
-            p_version, '', pkgdb.metadata_digest(p_version.metadata));
-    end if;
+    perform pkgdb.remember_deleted(
+        p_version, '', pkgdb.metadata_digest(p_version.metadata));
 
     update pkgdb.file f
        set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now
      where f.namespace = p_version.namespace and f.registration_id = p_version.registration_id
-       and f.version_id = p_version.version_id and f.status in ('processing', 'available');
+       and f.version_id = p_version.version_id and f.status = 'available';
     update pkgdb.package_version v
        set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now,
-           lease_until = null, quarantine_reason = null
+           quarantine_reason = null
      where v.namespace = p_version.namespace and v.registration_id = p_version.registration_id
        and v.version_id = p_version.version_id;
 
     return pkgdb.touch(
         p_registration, p_version, p_event, p_actor,
-        p_versions => case when v_seen then -1 else 0 end, p_files => -v_files,
-        p_bytes => -v_bytes);
+        p_versions => -1, p_files => -v_files, p_bytes => -v_bytes);
 end;
 $$;

@@ -80,7 +80,7 @@ begin
     v_registration := pkgdb.find_registration(
         v_repository, v_ecosystem, pkgdb.rule_normalize_name(v_ecosystem.name_rule, p_name));
     if v_registration.repository_id is distinct from v_repository.repository_id
-        or v_registration.status = 'reserved'
+        or v_registration.status = 'reserved' or v_registration.revision = 0
     then
         raise exception using
             errcode = 'RG404',

@@ -22,8 +22,10 @@ select g.namespace::text, r.name::text as repository, g.ecosystem::text, g.name:
   left join pkgdb.package_version stable
     on stable.namespace = g.namespace and stable.registration_id = g.registration_id
    and stable.version_id = g.latest_stable_version_id
- where r.status = 'live' and g.status = 'active';
-comment on view pkgdb.registrations is 'Package names with their latest versions and counters.';
+ where r.status = 'live' and g.status = 'active' and g.revision > 0;
+comment on view pkgdb.registrations is
+    'Package names with their latest versions and counters; not those of which nothing was ever '
+    'published.';
 
 create view pkgdb.package_versions with (security_barrier) as
 select v.namespace::text, r.name::text as repository, g.ecosystem::text, g.name::text,
@@ -65,6 +67,24 @@ select t.namespace::text, r.name::text as repository, g.ecosystem::text, g.name:
  where r.status = 'live' and v.status = 'available';
 comment on view pkgdb.tags is 'Tags on available versions.';
 
+create view pkgdb.publications with (security_barrier) as
+select p.namespace::text, p.publication_id, r.name::text as repository, p.ecosystem::text,
+       p.name::text, p.version::text, p.variant::text, p.status, p.actor::text, p.login,
+       p.request_key::text, p.fence, p.lease_until, p.reason, p.created_at, p.ended_at,
+       p.version_id, p.outcome
+  from pkgdb.publication p
+  left join pkgdb.repository r
+    on r.namespace = p.namespace and r.repository_id = p.repository_id;
+comment on view pkgdb.publications is
+    'Publications: open ones, those that ended in the last week, and those whose version exists.';
+
+create view pkgdb.validations with (security_barrier) as
+select v.namespace::text, v.publication_id, v.validator::text, v.round, v.requirement, v.status,
+       v.attempts, v.detail, v.updated_at
+  from pkgdb.validation v;
+comment on view pkgdb.validations is 'What validators said of publications, round by round.';
+
+grant select on pkgdb.publications, pkgdb.validations to pkgdb_publisher;
 grant select on pkgdb.repositories, pkgdb.registrations, pkgdb.package_versions, pkgdb.files,
     pkgdb.tags
     to pkgdb_reader;

@@ -1,4 +1,4 @@
--- Frees the slots of publications whose lease has ended, so that no crash holds a version for ever.
+-- Ends publications whose lease has ended, so that no crash holds a version for ever.
 create function pkgdb.expire_publications(p_namespace pkgdb.string, p_limit integer default 1000)
 returns bigint
 language plpgsql
@@ -6,12 +6,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_locks        pkgdb.lock_key[];
-    v_candidates   bigint[];
-    v_now          timestamptz;
-    v_version      pkgdb.package_version;
-    v_registration pkgdb.registration;
-    v_expired      bigint := 0;
+    v_locks       pkgdb.lock_key[];
+    v_candidates  bigint[];
+    v_now         timestamptz;
+    v_publication pkgdb.publication;
+    v_expired     bigint := 0;
 begin
     perform pkgdb.check_text('namespace', p_namespace, 255);
     -- Each takes a lock of its own, and the table of locks is finite.
@@ -20,48 +19,40 @@ begin
     end if;
 
     v_now := pkgdb.clock();
-    select array_agg(c.version_id),
+    select array_agg(c.publication_id),
            array_agg(pkgdb.registration_lock(
                p_namespace, r.scope_id, r.ecosystem, r.normalized_name))
            || array_agg(pkgdb.repository_lock(p_namespace, r.repository_id))
       into v_candidates, v_locks
-      from (select v.registration_id, v.version_id
-              from pkgdb.package_version v
-             where v.namespace = p_namespace and v.status = 'processing'
-               and v.lease_until < v_now
-             order by v.lease_until
+      from (select p.publication_id, p.registration_id
+              from pkgdb.publication p
+             where p.namespace = p_namespace and p.status = 'open' and p.lease_until < v_now
+             order by p.lease_until
              limit p_limit) c
       join pkgdb.registration r
         on r.namespace = p_namespace and r.registration_id = c.registration_id;
     perform pkgdb.lock_keys(variadic coalesce(v_locks, '{}'));
 
-    -- Read again: meanwhile a publication may have been renewed, committed or aborted.
+    -- Read again: meanwhile one may have been renewed, committed or aborted.
     v_now := pkgdb.clock();
-    for v_version in
-        select v.*
-          from pkgdb.package_version v
-         where v.namespace = p_namespace and v.version_id = any (v_candidates)
-           and v.status = 'processing' and v.lease_until < v_now
-         order by v.registration_id, v.version_id
+    for v_publication in
+        select p.*
+          from pkgdb.publication p
+         where p.namespace = p_namespace and p.publication_id = any (v_candidates)
+           and p.status = 'open' and p.lease_until < v_now
+         order by p.publication_id
     loop
-        select * into strict v_registration
-          from pkgdb.registration r
-         where r.namespace = p_namespace and r.registration_id = v_version.registration_id;
-        update pkgdb.file f
-           set status = 'failed', removed_at = v_now
-         where f.namespace = p_namespace and f.registration_id = v_version.registration_id
-           and f.version_id = v_version.version_id and f.status = 'processing';
-        update pkgdb.package_version v
-           set status = 'failed', lease_until = null, removed_at = v_now
-         where v.namespace = p_namespace and v.registration_id = v_version.registration_id
-           and v.version_id = v_version.version_id;
-        perform pkgdb.touch(v_registration, v_version, 'expired', null);
+        perform pkgdb.end_publication(v_publication, 'expired', 'its lease ended');
+        perform pkgdb.free_slot(
+            p_namespace, v_publication.registration_id, v_publication.version_id);
+        perform pkgdb.forget_unpublished(p_namespace, v_publication.registration_id);
         v_expired := v_expired + 1;
     end loop;
     return v_expired;
 end;
 $$;
 comment on function pkgdb.expire_publications is
-    'Frees the slots of versions in state processing whose lease has ended, at most p_limit per '
-    'call. Returns how many. Errors: RG400 malformed argument, RG405 isolation level.';
+    'Ends open publications whose lease has ended, at most p_limit per call, and frees the slots '
+    'of versions that no other fills. Returns how many. Errors: RG400 malformed argument, RG405 '
+    'isolation level.';
 grant execute on function pkgdb.expire_publications to pkgdb_operator;

@@ -118,10 +118,12 @@ end;
 $$;
 
 -- Gives files to a version: adopts the bytes, refuses names that are taken. Returns how many bytes
--- they have. The registration is locked; the files are in order of digest.
+-- they have. The registration is locked; the files are in order of digest. Without a publication
+-- the files are available at once, and so must their bytes be; with one the copies still to be
+-- made are announced.
 create function pkgdb.insert_files(
     p_locked pkgdb.locked_name, p_version pkgdb.package_version, p_files pkgdb.file_spec[],
-    p_role text
+    p_role text, p_publication_id bigint default null
 )
 returns bigint
 language plpgsql
@@ -129,9 +131,11 @@ as $$
 declare
     v_scope_id bigint := case (p_locked.ecosystem).filename_scope
                              when 'version' then p_version.version_id else 0 end;
-    v_epoch    bigint := (p_locked.repository).epoch;
+    v_status   text := case when p_publication_id is null then 'available' else 'processing' end;
+    v_epoch    bigint := case when p_publication_id is null then (p_locked.repository).epoch end;
     v_now      timestamptz := pkgdb.clock();
     v_file     pkgdb.file_spec;
+    v_digests  bytea[] := array[]::bytea[];
     v_bytes    bigint := 0;
 begin
     foreach v_file in array p_files
@@ -144,11 +148,11 @@ begin
         end if;
         insert into pkgdb.file
             (namespace, registration_id, version_id, filename, filename_scope_id, role, sha256,
-             media_type, attributes, status, added_epoch, created_at)
+             media_type, attributes, status, publication_id, added_epoch, created_at)
         values
             (p_version.namespace, p_version.registration_id, p_version.version_id, v_file.filename,
-             v_scope_id, p_role, v_file.sha256, v_file.media_type, v_file.attributes, 'available',
-             v_epoch, v_now)
+             v_scope_id, p_role, v_file.sha256, v_file.media_type, v_file.attributes, v_status,
+             p_publication_id, v_epoch, v_now)
         on conflict (namespace, registration_id, filename_scope_id, filename)
             where status in ('processing', 'available')
             do nothing;
@@ -158,7 +162,14 @@ begin
                 message = format('file name %s is taken', pkgdb.quoted(v_file.filename));
         end if;
         v_bytes := v_bytes + v_file.size;
+        v_digests := v_digests || v_file.sha256;
     end loop;
+    -- Read now that the blobs are held: what is there stays there.
+    if p_publication_id is null then
+        perform pkgdb.check_stored(p_locked.repository, v_digests);
+    else
+        perform pkgdb.announce_copies(p_locked.repository, v_digests);
+    end if;
     return v_bytes;
 end;
 $$;
@@ -248,8 +259,8 @@ language sql
 immutable parallel safe
 return pg_catalog.sha256(pg_catalog.convert_to(p_metadata::text, 'UTF8'));
 
--- The files of p_files that a version does not have yet. Same name and digest: there already. Same
--- name, other digest: RG409.
+-- The files of p_files that a version does not have yet, and that are not on their way to it. Same
+-- name and digest: there already. Same name, other digest: RG409.
 create function pkgdb.missing_files(
     p_version pkgdb.package_version, p_files pkgdb.file_spec[]
 )
@@ -289,6 +300,121 @@ begin
 end;
 $$;
 
+-- Refuses to take for published what is only on its way, in a publication that may yet fail.
+create function pkgdb.check_none_on_its_way(
+    p_version pkgdb.package_version, p_files pkgdb.file_spec[]
+)
+returns void
+language plpgsql
+stable
+as $$
+declare
+    v_filename text;
+begin
+    select f.filename into v_filename
+      from pkgdb.file f
+      join unnest(p_files) n on n.filename = f.filename
+     where f.namespace = p_version.namespace and f.registration_id = p_version.registration_id
+       and f.version_id = p_version.version_id and f.status = 'processing'
+     order by f.filename
+     limit 1;
+    if found then
+        raise exception using
+            errcode = 'RG422',
+            message = format('file %s is being published', pkgdb.quoted(v_filename)),
+            hint = 'Commit or abort its publication first, or wait for its lease to end.';
+    end if;
+end;
+$$;
+
+-- Refuses more main files than the ecosystem has in a version.
+create function pkgdb.check_file_count(
+    p_ecosystem pkgdb.ecosystem, p_files pkgdb.file_spec[], p_role text
+)
+returns void
+language plpgsql
+immutable parallel safe
+as $$
+begin
+    if p_ecosystem.file_rule = 'one' and p_role = 'main' and cardinality(p_files) > 1 then
+        raise exception using
+            errcode = 'RG400',
+            message = format('a version of a %s package has one file, not %s',
+                             p_ecosystem.ecosystem, cardinality(p_files)),
+            hint = 'Attach symbols, signatures and the like as side files.';
+    end if;
+end;
+$$;
+
+-- Refuses another main file where the ecosystem has one and the version has it.
+create function pkgdb.check_one_file(
+    p_ecosystem pkgdb.ecosystem, p_version pkgdb.package_version, p_missing pkgdb.file_spec[]
+)
+returns void
+language plpgsql
+stable
+as $$
+begin
+    if p_ecosystem.file_rule = 'one' and exists (
+        select from pkgdb.file f
+         where f.namespace = p_version.namespace
+           and f.registration_id = p_version.registration_id
+           and f.version_id = p_version.version_id and f.role = 'main'
+           and f.status in ('processing', 'available'))
+    then
+        raise exception using
+            errcode = 'RG409',
+            message = format('version %s exists with other content',
+                             pkgdb.quoted(p_version.version)),
+            detail = format('It does not have the file %s.', pkgdb.quoted(p_missing[1].filename));
+    end if;
+end;
+$$;
+
+-- Refuses files for a version whose state or repository keeps it as it is.
+create function pkgdb.check_extensible(
+    p_locked pkgdb.locked_name, p_version pkgdb.package_version, p_files pkgdb.file_spec[]
+)
+returns void
+language plpgsql
+stable
+as $$
+begin
+    if (p_locked.repository).immutable then
+        raise exception using
+            errcode = 'RG403',
+            message = format('repository %s is immutable: version %s keeps the files it has',
+                             pkgdb.quoted((p_locked.repository).name),
+                             pkgdb.quoted(p_version.version));
+    end if;
+    if p_version.status <> 'available' then
+        raise exception using
+            errcode = 'RG422',
+            message = format('version %s is %s', pkgdb.quoted(p_version.version), p_version.status),
+            hint = 'Files are added to available versions.';
+    end if;
+    perform pkgdb.check_file_reuse(p_locked.repository, p_version, p_files);
+end;
+$$;
+
+-- Refuses to publish in one call what validators have to see first.
+create function pkgdb.check_unvalidated(p_repository pkgdb.repository)
+returns void
+language plpgsql
+immutable parallel safe
+as $$
+begin
+    if exists (select from jsonb_each_text(p_repository.validators) v where v.value = 'required')
+    then
+        raise exception using
+            errcode = 'RG422',
+            message = format('repository %s requires validation',
+                             pkgdb.quoted(p_repository.name)),
+            hint = 'Publish through begin_publication, record_validation, commit_publication.';
+    end if;
+end;
+$$;
+
 -- Adds files to a published version, where its state and its repository allow it.
 create function pkgdb.extend_version(
     p_locked pkgdb.locked_name, p_version pkgdb.package_version, p_files pkgdb.file_spec[],
@@ -298,22 +424,10 @@ returns pkgdb.version_ref
 language plpgsql
 as $$
 declare
-    v_repository pkgdb.repository := p_locked.repository;
-    v_bytes      bigint;
+    v_bytes bigint;
 begin
-    if v_repository.immutable then
-        raise exception using
-            errcode = 'RG403',
-            message = format('repository %s is immutable: version %s keeps the files it has',
-                             pkgdb.quoted(v_repository.name), pkgdb.quoted(p_version.version));
-    end if;
-    if p_version.status <> 'available' then
-        raise exception using
-            errcode = 'RG422',
-            message = format('version %s is %s', pkgdb.quoted(p_version.version), p_version.status),
-            hint = 'Files are added to available versions.';
-    end if;
-    perform pkgdb.check_file_reuse(v_repository, p_version, p_files);
+    perform pkgdb.check_extensible(p_locked, p_version, p_files);
+    perform pkgdb.check_unvalidated(p_locked.repository);
     v_bytes := pkgdb.insert_files(p_locked, p_version, p_files, p_role);
     return pkgdb.touch(
         p_locked.registration, p_version, 'files_added', p_actor,
@@ -339,12 +453,8 @@ declare
     v_now          timestamptz;
     v_bytes        bigint := 0;
 begin
-    if v_ecosystem.file_rule = 'one' and cardinality(p_files) > 1 then
-        raise exception using
-            errcode = 'RG400',
-            message = format('a version of a %s package has one file, not %s',
-                             v_ecosystem.ecosystem, cardinality(p_files)),
-            hint = 'Attach symbols, signatures and the like with add_files.';
+    if cardinality(p_files) > 1 then
+        perform pkgdb.check_file_count(v_ecosystem, p_files, 'main');
     end if;
     perform pkgdb.check_publishable(v_repository, v_registration, p_locked.normalized_name);
     if v_registration.registration_id is null then
@@ -354,6 +464,9 @@ begin
     v_normalized := pkgdb.scheme_normalize_version(v_registration.scheme, p_version);
     v_version := pkgdb.find_version(v_registration, v_normalized, p_variant);
     if v_version.version_id is null then
+        if v_repository.validators <> '{}' then
+            perform pkgdb.check_unvalidated(v_repository);
+        end if;
         perform pkgdb.check_reuse(
             v_repository, v_registration, v_normalized, p_variant, p_files, p_metadata);
         v_now := pkgdb.clock();
@@ -387,22 +500,11 @@ begin
                              pkgdb.quoted(p_version), pkgdb.quoted(p_name));
     end if;
     v_missing := pkgdb.missing_files(v_version, p_files);
+    perform pkgdb.check_none_on_its_way(v_version, p_files);
     if v_missing = '{}' then
         return pkgdb.unchanged(v_registration, v_version);
     end if;
-    if v_ecosystem.file_rule = 'one' and exists (
-        select from pkgdb.file f
-         where f.namespace = v_version.namespace
-           and f.registration_id = v_version.registration_id
-           and f.version_id = v_version.version_id and f.role = 'main'
-           and f.status in ('processing', 'available'))
-    then
-        raise exception using
-            errcode = 'RG409',
-            message = format('version %s of %s exists with other content',
-                             pkgdb.quoted(p_version), pkgdb.quoted(p_name)),
-            detail = format('It does not have the file %s.', pkgdb.quoted(v_missing[1].filename));
-    end if;
+    perform pkgdb.check_one_file(v_ecosystem, v_version, v_missing);
     return pkgdb.extend_version(p_locked, v_version, v_missing, 'main', p_actor);
 end;
 $$;

@@ -1,0 +1,404 @@
+"""What has to be done now and then: sequence the feed, clean up, copy, delete, verify.
+
+Any number of workers may run. The functions give each piece of work to one of them, for the time
+of a lease; what a worker that died was given, another one gets after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from pkgdb._async.registry import AsyncRegistry
+from pkgdb.errors import DRIVER_ERRORS, NotFound, PkgdbError, StaleRevision, translate
+from pkgdb.models import CopyTask
+from pkgdb.storage._tasks import each
+from pkgdb.storage.store import NoObject, Store, StoreError, WrongObject, WrongSource
+
+__all__ = ["STEPS", "TASKS", "Worker", "WorkerReport"]
+
+log = logging.getLogger("pkgdb.worker")
+
+TASKS = (
+    "expire",
+    "sequence",
+    "retention",
+    "purge",
+    "collect",
+    "copy",
+    "promote",
+    "verify",
+    "prune",
+)
+"""What a worker does, in this order where the order matters; each a method of `Worker`."""
+
+STEPS = ("delete", "purge", "collect", "remove", "confirm")
+"""The steps that take a version's bytes away: `delete_version`, then these of `Worker`."""
+
+_DELETIONS = 100  # that are claimed at once
+_COPIES = 20
+_LONGEST_BATCH = timedelta(minutes=30)  # of copies; one that takes longer may be made twice
+_VERIFICATIONS = 100
+_LONGEST_MESSAGE = 1000
+
+Stores = Mapping[str, Store | StoreError]
+
+
+@dataclass
+class WorkerReport:
+    """How much each task did, and what went wrong."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    failures: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+
+
+class Worker:
+    """Works for all namespaces of a database, or for some."""
+
+    def __init__(
+        self,
+        dsn: str = "",
+        *,
+        namespaces: Iterable[str] = (),
+        tasks: Iterable[str] = TASKS,
+        interval: timedelta = timedelta(seconds=10),
+        at_once: int = 4,
+        purge_after: timedelta = timedelta(days=7),
+        keep_events: timedelta = timedelta(days=7),
+        verify_after: timedelta | None = None,
+    ) -> None:
+        """Connects when it runs.
+
+        Args:
+            namespaces: Only these; none for all.
+            tasks: Only these of `TASKS`.
+            interval: The pause of a task that has nothing to do.
+            at_once: How many objects are copied, deleted or read at the same time.
+            purge_after: How long what was deleted can still be restored.
+            keep_events: How long the feed keeps what every consumer has read.
+            verify_after: Read objects whose digest was last seen so long ago; None for never.
+        """
+        self.report = WorkerReport()
+        self._dsn = dsn
+        self._namespaces = tuple(namespaces)
+        self._tasks = tuple(task for task in TASKS if task in set(tasks))
+        self._interval = interval
+        self._at_once = at_once
+        self._purge_after = purge_after
+        self._keep_events = keep_events
+        self._verify_after = verify_after
+        self._stopping = asyncio.Event()
+        self._began: datetime | None = None
+
+    def stop(self) -> None:
+        """Ends `run` after the objects that are being worked on."""
+        self._stopping.set()
+
+    async def run(self, *, once: bool = False) -> WorkerReport:
+        """Works until `stop`, or with `once` until there is nothing left to do."""
+        async with self._connected():
+            if once:
+                (now,) = await self._rows("select clock_timestamp() as began")
+                self._began = now["began"]
+                await self._until_done()
+            else:
+                async with asyncio.TaskGroup() as group:
+                    for task in self._tasks:
+                        group.create_task(self._for_ever(task))
+        return self.report
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
+        arguments = {"fallback_application_name": "pkgdb worker", "autocommit": True}
+        async with AsyncConnectionPool(
+            self._dsn, kwargs=arguments, min_size=1, max_size=4, open=False
+        ) as self._pool:
+            self.registry = AsyncRegistry(self._pool)
+            yield
+
+    async def _until_done(self) -> None:
+        busy = True
+        while busy and not self._stopping.is_set():
+            busy = False
+            for task in self._tasks:
+                busy = await self._round(task) > 0 or busy
+
+    async def _for_ever(self, task: str) -> None:
+        while not self._stopping.is_set():
+            if not await self._round(task):
+                with suppress(TimeoutError):
+                    seconds = self._interval.total_seconds()
+                    await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _round(self, task: str) -> int:
+        """One task in every namespace, and how much it did. Failures stop nothing else."""
+        done = 0
+        work: Callable[[str], Awaitable[int]] = getattr(self, task)
+        with self._noted(task):
+            for namespace in await self._all_namespaces():
+                if self._stopping.is_set():
+                    break
+                with self._noted(f"{task} in {namespace}"):
+                    done += await work(namespace)
+        self.report.done[task] += done
+        return done
+
+    async def _all_namespaces(self) -> list[str]:
+        rows = await self._rows("select namespace from pkgdb.feed_positions order by namespace")
+        known = [row["namespace"] for row in rows]
+        return [name for name in known if not self._namespaces or name in self._namespaces]
+
+    # Tasks: each does some of its work in a namespace and says how much that was
+
+    async def expire(self, namespace: str) -> int:
+        """Ends publications whose lease has run out."""
+        return await self.registry.expire_publications(namespace)
+
+    async def sequence(self, namespace: str) -> int:
+        """Gives committed events their places in the feed."""
+        return await self.registry.sequence_events(namespace)
+
+    async def retention(self, namespace: str) -> int:
+        """Deletes the versions that a policy does not keep."""
+        rows = await self._rows(
+            """
+            select repository
+              from pkgdb.repositories
+             where namespace = %s and policy ->> 'keep_versions' is not null
+             order by repository
+            """,
+            namespace,
+        )
+        return sum(
+            [await self.registry.apply_retention(namespace, row["repository"]) for row in rows]
+        )
+
+    async def purge(self, namespace: str) -> int:
+        """Removes for good what was deleted a while ago."""
+        report = await self.registry.purge(namespace, older_than=self._purge_after)
+        return int(sum(asdict(report).values())) - report.pinned
+
+    async def collect(self, namespace: str) -> int:
+        """Deletes the objects that nothing needs any longer."""
+        await self.registry.collect_blobs(namespace)
+        done = 0
+        for backend in await self._backends(namespace):
+            with self._noted(f"collect on {backend['backend']} of {namespace}"):
+                done += await self._collect(namespace, backend)
+        return done
+
+    async def copy(self, namespace: str) -> int:
+        """Makes copies that a backend should have and does not."""
+        tasks = await self.registry.claim_copies(namespace, limit=_COPIES, lease=_LONGEST_BATCH)
+        stores = await self._opened({url for task in tasks for url in (task.url, task.source_url)})
+        done = 0
+
+        async def copy(task: CopyTask) -> None:
+            nonlocal done
+            if self._stopping.is_set():
+                return
+            async with self._answered(namespace, task):
+                await self._copy(namespace, task, stores)
+                done += 1
+
+        await each(tasks, copy, self._at_once)
+        return done
+
+    async def promote(self, namespace: str) -> int:
+        """Makes backends required that have everything now."""
+        return await self.registry.promote_backends(namespace)
+
+    async def verify(self, namespace: str) -> int:
+        """Reads objects that nobody has looked at for long; what is wrong will be copied again."""
+        if self._verify_after is None:
+            return 0
+        done = 0
+        for backend in await self._backends(namespace):
+            with self._noted(f"verify on {backend['backend']} of {namespace}"):
+                done += await self._verify(namespace, backend, self._verify_after)
+        return done
+
+    async def prune(self, namespace: str) -> int:
+        """Removes old events from the feed."""
+        return await self.registry.prune_events(namespace, keep=self._keep_events)
+
+    # Work on one object
+
+    async def remove(self, store: Store, task: CopyTask) -> None:
+        """Deletes one object."""
+        await store.delete(task.object_key)
+
+    async def confirm(self, namespace: str, task: CopyTask) -> None:
+        """Says that it is gone."""
+        await self.registry.confirm_blob_deleted(
+            namespace, task.backend, task.sha256, task.generation, task.attempt
+        )
+
+    async def _collect(self, namespace: str, backend: Mapping[str, Any]) -> int:
+        store = Store.open(backend["url"])
+        await store.sweep()
+        tasks = await self.registry.collect_blobs(
+            namespace, backend["backend"], await store.owner(), limit=_DELETIONS
+        )
+        done = 0
+
+        async def collect(task: CopyTask) -> None:
+            nonlocal done
+            if self._stopping.is_set():
+                return
+            async with self._answered(namespace, task):
+                await self.remove(store, task)
+                await self.confirm(namespace, task)
+                done += 1
+
+        await each(tasks, collect, self._at_once)
+        return done
+
+    async def _copy(self, namespace: str, task: CopyTask, stores: Stores) -> None:
+        target, source = _usable(stores[task.url]), _usable(stores[str(task.source_url)])
+        try:
+            await target.copy_from(
+                source, str(task.source_key), task.object_key, task.sha256, task.size
+            )
+            found = task.sha256
+        except WrongObject as error:
+            found = error.found
+        except (WrongSource, NoObject):
+            await self._look_at_source(namespace, task, source)
+            raise
+        await self.registry.verify_copy(
+            namespace, task.backend, task.sha256, task.generation, found
+        )
+
+    async def _look_at_source(self, namespace: str, task: CopyTask, source: Store) -> None:
+        """Says what is wrong with a source, so that the next attempt gets another."""
+        rows = await self._rows(
+            """
+            select backend, sha256, object_key, generation
+              from pkgdb.blob_copies
+             where namespace = %s and sha256 = %s and url = %s and object_key = %s
+            """,
+            namespace,
+            task.sha256,
+            task.source_url,
+            task.source_key,
+        )
+        for row in rows:
+            await self._verify_one(namespace, row, source)
+
+    async def _verify_one(self, namespace: str, copy: Mapping[str, Any], store: Store) -> None:
+        await self.registry.verify_copy(
+            namespace,
+            copy["backend"],
+            copy["sha256"],
+            copy["generation"],
+            await store.digest(copy["object_key"]),
+        )
+
+    async def _verify(
+        self, namespace: str, backend: Mapping[str, Any], verify_after: timedelta
+    ) -> int:
+        copies = await self._rows(
+            """
+            select backend, sha256, object_key, generation
+              from pkgdb.blob_copies
+             where namespace = %s and backend = %s and url = %s
+               and (verified_at is null
+                    or verified_at < coalesce(%s::timestamptz, clock_timestamp()) - %s)
+             order by verified_at nulls first
+             limit %s
+            """,
+            namespace,
+            backend["backend"],
+            backend["url"],
+            self._began,
+            verify_after,
+            _VERIFICATIONS,
+        )
+        store = Store.open(backend["url"])
+        await store.check(backend["installation_id"])
+        done = 0
+
+        async def verify(copy: Mapping[str, Any]) -> None:
+            nonlocal done
+            if not self._stopping.is_set():
+                await self._verify_one(namespace, copy, store)
+                done += 1
+
+        await each(copies, verify, self._at_once)
+        return done
+
+    async def _opened(self, urls: Iterable[str | None]) -> Stores:
+        """Stores that answer, and why the others do not: asked once, not for each object."""
+        stores: dict[str, Store | StoreError] = {}
+        for url in set(urls) - {None}:
+            try:
+                store = Store.open(str(url))
+                await store.check()
+                stores[str(url)] = store
+            except StoreError as error:
+                stores[str(url)] = error
+        return stores
+
+    @asynccontextmanager
+    async def _answered(self, namespace: str, task: CopyTask) -> AsyncIterator[None]:
+        """Tells the database when the work on an object failed."""
+        with suppress(StaleRevision, NotFound):  # it is another worker's by now, or nobody's
+            try:
+                yield
+            except (StoreError, WrongSource) as error:
+                self._note(f"{task.object_key} on {task.backend} of {namespace}", error)
+                await self.registry.record_copy_failure(
+                    namespace,
+                    task.backend,
+                    task.sha256,
+                    task.generation,
+                    task.attempt,
+                    str(error)[:_LONGEST_MESSAGE],
+                )
+
+    @contextmanager
+    def _noted(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (PkgdbError, StoreError) as error:
+            self._note(what, error)
+
+    def _note(self, what: str, error: Exception) -> None:
+        self.report.failures.append(f"{what}: {error}")
+        log.warning("%s: %s", what, error)
+
+    async def _backends(self, namespace: str) -> list[dict[str, Any]]:
+        return await self._rows(
+            """
+            select backend, url, installation_id
+              from pkgdb.backends
+             where namespace = %s
+             order by backend, backend_id
+            """,
+            namespace,
+        )
+
+    async def _rows(self, query: LiteralString, *arguments: object) -> list[dict[str, Any]]:
+        try:
+            async with self._pool.connection() as connection:
+                cursor = connection.cursor(row_factory=dict_row)
+                await cursor.execute(query, arguments)
+                return await cursor.fetchall()
+        except DRIVER_ERRORS as error:
+            raise translate(error) from error
+
+
+def _usable(store: Store | StoreError) -> Store:
+    if isinstance(store, StoreError):
+        raise store
+    return store
