@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 
@@ -20,6 +21,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.feed import feed
 from benchmarks.version_keys import version_keys
 from pkgdb import migrate
 from pkgdb.server import Server
@@ -198,6 +200,7 @@ QUESTIONS: dict[str, Callable[[Bench], None]] = {
     "growing": growing_package,
     "bulk": in_bulk,
     "keys": version_keys,
+    "feed": partial(feed, load=Load("publish", SPREAD, 4)),
 }
 
 

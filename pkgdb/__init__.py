@@ -25,6 +25,7 @@ from pkgdb.errors import (
 )
 from pkgdb.models import (
     BackendRef,
+    BlobLocation,
     BulkRef,
     ConsumerRef,
     CopyRef,
@@ -52,6 +53,7 @@ __all__ = [
     "AsyncRegistry",
     "AsyncRepository",
     "BackendRef",
+    "BlobLocation",
     "BulkRef",
     "Conflict",
     "ConnectionFailed",

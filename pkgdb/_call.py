@@ -15,6 +15,7 @@ LOOKUPS = frozenset(
     {
         "check_integrity",
         "is_prerelease",
+        "locate_blob",
         "normalize_name",
         "normalize_version",
         "read_events",

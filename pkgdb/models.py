@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackendRef",
+    "BlobLocation",
     "BulkRef",
     "ConsumerRef",
     "CopyRef",
@@ -257,6 +258,18 @@ class BackendRef(_Result):
     backend_id: int
     installation_id: UUID
     outcome: str
+
+
+@dataclass(frozen=True)
+class BlobLocation(_Result):
+    """An object that holds the bytes of a digest."""
+
+    backend: str
+    url: str
+    object_key: str
+    size: int
+    generation: int
+    verified_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from psycopg import sql
 from pkgdb import migrate
 from pkgdb.server import Server, ServerError, find_bindir
 from tests.coverage import profile
+from tests.faults import table
 from tests.support import ServerUnderTest
 from tests.versions import comparisons
 
@@ -27,6 +28,7 @@ pytest_testnodedown = profile.pytest_testnodedown
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     profile.pytest_terminal_summary(terminalreporter)
     comparisons.pytest_terminal_summary(terminalreporter)
+    table.pytest_terminal_summary(terminalreporter)
 
 
 SETTINGS = {

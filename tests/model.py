@@ -4,9 +4,12 @@ Each mutating function of the SQL interface is a method of `Model` under the sam
 same arguments, less the prefix `p_`, the namespace and the ecosystem. It returns what the function
 answers, without ids, or raises `ModelError`. Nothing is shared with the SQL: versions are ordered
 by `packaging`, latest and counters are computed from what is there each time that they are asked.
+No time passes: a lease ends, and work that waits is due again, only where `lapse` says so.
 
 Answers: (outcome, revision, whether a version is named) of a registration, (outcome, revision) of a
-repository, a tuple of (item, outcome, revision, sqlstate) of publish_many, else plain numbers.
+repository, a tuple of (item, outcome, revision, sqlstate) of publish_many; (outcome, fence, state,
+missing copies, validations) of a publication, (outcome, status, attempts) of a validation,
+(outcome, state) of a copy, a list of (digest, attempt) of work on copies; else plain numbers.
 """
 
 import json
@@ -28,9 +31,11 @@ POLICY: dict[str, Any] = {
     "protected_names": [],
     "keep_versions": None,
     "name_scope": "ecosystem",
+    "validators": {},
 }
 
 Identity = tuple[str, str]  # normalised version, variant
+Number = int | None  # of a publication or copy, as the model counts them; None: there is none
 State = dict[str, list[list[Any]]]
 
 
@@ -80,8 +85,14 @@ class Version:
     deprecation: str | None = None
     quarantine_reason: str | None = None
     files: dict[str, File] = field(default_factory=dict)
-    deleted_files: int = 0  # rows that the purge has not taken yet
+    arriving: dict[str, File] = field(default_factory=dict)  # of open publications
+    # Digests of files that the purge will take: deleted ones, and those that never came.
+    removed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     published: bool = True
+
+    def digests(self) -> list[str]:
+        return [file.sha256 for file in self.files.values()]
 
     @property
     def identity(self) -> Identity:
@@ -104,6 +115,27 @@ class Repository:
     policy: dict[str, Any]
     live: bool = True
     revision: int = 0
+    backends: dict[str, str] = field(default_factory=dict)  # name: requirement
+
+
+@dataclass(eq=False)
+class Copy:
+    """One object on a backend."""
+
+    backend: str
+    sha256: str
+    number: int  # counts insertions, as a generation does
+    state: str = "pending"
+    attempts: int = 0
+    due: bool = True
+    came: bool = False  # was recorded present
+    deleted_attempt: int | None = None
+
+
+@dataclass
+class Blob:
+    size: int
+    unneeded: bool = False
 
 
 @dataclass(eq=False)
@@ -140,13 +172,42 @@ class Registration:
         return [f for v in self.published() for f in v.files.values()]
 
 
+@dataclass(eq=False)
+class Publication:
+    number: int  # counts insertions
+    registration: Registration
+    version: Version
+    content: tuple[Any, ...]
+    role: str
+    metadata: dict[str, Any]
+    actor: str | None
+    request_key: str | None
+    status: str = "open"
+    fence: int = 1
+    lapsed: bool = False
+    files: dict[str, File] = field(default_factory=dict)
+    validations: dict[tuple[str, int], list[Any]] = field(default_factory=dict)
+    outcome: str | None = None
+    revision: int | None = None
+
+    def missing_validations(self) -> bool:
+        return any(
+            round == 1 and requirement == "required" and status != "succeeded"
+            for (_, round), (requirement, status, _) in self.validations.items()
+        )
+
+
 class Model:
     def __init__(self) -> None:
         self.repositories: list[Repository] = []
         self.registrations: list[Registration] = []
-        self.blobs: dict[str, int] = {}  # digest: size
+        self.publications: list[Publication] = []
+        self.backends: list[str] = []
+        self.copies: list[Copy] = []
+        self.blobs: dict[str, Blob] = {}  # by digest
         self.requests: dict[tuple[str | None, str], tuple[Any, Any]] = {}
         self.events: list[list[Any]] = []
+        self.sequenced = 0  # how many of them have a place in the feed
         self.numbers = 0
         self.begin()
 
@@ -173,6 +234,8 @@ class Model:
         self, function: str, request_key: str | None = None, actor: str | None = None, **rest: Any
     ) -> Any:
         method = getattr(self, function)
+        if function == "begin_publication":
+            return method(**rest, request_key=request_key, actor=actor)
         if request_key is None:
             return method(**rest)
         asked = (function, rest)
@@ -242,6 +305,9 @@ class Model:
         for registration in self._claimed(dropped):
             registration.scope = dropped.number  # the name is free for others
             registration.tags.clear()
+            for publication in self._open_of(registration):
+                publication.version.removed += [f.sha256 for f in publication.files.values()]
+                self._end(publication, "aborted", keep=True)
             for version in registration.versions.values():
                 version.status = "pending_destruction"
             registration.ghosts += registration.versions.values()
@@ -319,8 +385,10 @@ class Model:
         existing = registration.versions.get((canonicalize_version(version), variant))
         if existing is None:
             created = Version(version, variant, self._number(), metadata)
+            self._check_unvalidated(where)
             self._check_reuse(where, registration, created.identity, files, metadata)
             self._insert_files(registration, created, files, "main")
+            self._check_stored(where, files)
             registration.versions[created.identity] = created
             return self._touch(registration, "created", created)
         if existing.status == "processing":
@@ -346,26 +414,332 @@ class Model:
         found = self._published(registration, version, variant)
         return self._extend(where, registration, found, files, "side")
 
-    def expire_publications(self) -> int:
-        """Every slot that this model knows has a lease that has ended."""
-        expired = 0
-        for registration in self.registrations:
-            for version in list(registration.versions.values()):
-                if version.status == "processing":
-                    del registration.versions[version.identity]
-                    version.status = "failed"
-                    registration.ghosts.append(version)
-                    self._touch(registration, "expired", version)
-                    expired += 1
-        return expired
+    # Publishing in steps.
 
-    def hold_slot(self, repository: str, name: str, version: str) -> None:
-        """Not a function of the interface: what a publisher leaves behind that crashed."""
-        where = self._live(repository)
-        registration = where and self._find(where, name)
-        assert registration
-        slot = Version(version, "", self._number(), status="processing", published=False)
-        registration.versions[slot.identity] = slot
+    def begin_publication(
+        self,
+        repository: str,
+        name: str,
+        version: str,
+        variant: str = "",
+        files: list[dict[str, Any]] | None = None,
+        metadata: dict[str, Any] | None = None,
+        role: str = "main",
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> Any:
+        where = self._lock(repository)
+        files, metadata = files or [], metadata or {}
+        identity = canonicalize_version(version), variant
+        place = (where.number, canonicalize_name(name), *identity)
+        content = (place, role, sorted(files, key=str), metadata)
+        if (actor, request_key) in self.requests:
+            raise ModelError("RG409")
+        for mine in self.publications:
+            same = request_key is not None and (mine.actor, mine.request_key) == (
+                actor,
+                request_key,
+            )
+            if same and mine.status in ("open", "committed"):
+                if mine.content != content:
+                    raise ModelError("RG409")
+                if mine.status == "committed":
+                    return self._publication(mine, None, "unchanged")
+                return self._resume(where, mine, request_key, actor)
+
+        registration = self._find(where, name)
+        self._check_hosted(where)
+        self._check_name(where, registration, name)
+        registration = registration or self._claim(where, name)
+        found = registration.versions.get(identity)
+        if found is not None:
+            for other in self._open_of(registration, found):
+                if other.content == content and other.lapsed:
+                    return self._resume(where, other, request_key, actor)
+                if other.content == content:
+                    return self._publication(other, None, "in_progress")
+            for other in self._open_of(registration, found):
+                if other.lapsed:
+                    self._end(other, "expired")
+            self._free_slot(registration, found)
+            found = registration.versions.get(identity)
+
+        missing = files
+        if found is not None:
+            missing = self._check_addition(where, registration, found, files, metadata, role)
+            arriving = [f["filename"] for f in files if f["filename"] in found.arriving]
+            for other in self._open_of(registration, found):
+                if not other.files.keys().isdisjoint(arriving):
+                    return self._publication(other, None, "in_progress")
+            if not missing and found.status != "processing":
+                return "unchanged", None, "committed", (), ()
+        elif role == "side":
+            raise ModelError("RG404")
+        else:
+            self._check_reuse(where, registration, identity, files, metadata)
+            found = Version(version, variant, self._number(), status="processing", published=False)
+            registration.versions[identity] = found
+        begun = Publication(
+            self._number(), registration, found, content, role, metadata, actor, request_key
+        )
+        begun.validations = {
+            (validator, 1): [requirement, "pending", 0]
+            for validator, requirement in where.policy["validators"].items()
+        }
+        self._insert_files(registration, found, missing, role, begun)
+        self.publications.append(begun)
+        self._announce(where, begun)
+        return self._publication(begun, begun.fence, "begun")
+
+    def renew_publication(self, publication: Number, fence: int) -> Any:
+        renewed = self._held(publication)
+        self._check_fence(renewed, fence)
+        renewed.lapsed = False
+        return self._publication(renewed, fence, "renewed")
+
+    def record_copy(
+        self, publication: Number, fence: int, backend: str, sha256: str, generation: Number
+    ) -> Any:
+        held = self._publication_numbered(publication)
+        brought = {file.sha256 for file in held.files.values()}
+        copy = self._copy_numbered(generation)
+        if held.status == "open" and sha256 not in brought:
+            raise ModelError("RG404")
+        self._check_fence(held, fence)
+        if backend not in self.backends:
+            raise ModelError("RG404")
+        if copy is None or copy.state not in ("pending", "present"):
+            raise ModelError("RG412")
+        if copy.state == "present":
+            return "unchanged", "present"
+        self._arrived(copy)
+        for other in self._copies(backend, sha256):
+            if other.state == "lost":
+                other.state, other.due = "deleting", True
+        return "recorded", "present"
+
+    def record_validation(
+        self,
+        publication: Number,
+        validator: str,
+        result: str,
+        round: int = 1,
+        quarantine: bool = False,
+    ) -> Any:
+        held = self._held(publication)
+        said = held.validations.get((validator, round))
+        status, attempts = (said[1], said[2]) if said else (None, None)
+        decided = said is not None and status != "pending"
+        over = held.status in ("aborted", "expired", "rejected")
+        if over or status == result or (decided and result == "error"):
+            return "unchanged", status, attempts
+        if decided:
+            raise ModelError("RG409")
+        if held.status == "open" and round > 1:
+            raise ModelError("RG422")
+        said = held.validations.setdefault((validator, round), ["advisory", "pending", 0])
+        said[1], said[2] = "pending" if result == "error" else result, said[2] + 1
+        outcome = "recorded"
+        if result == "failed" and held.status == "open" and said[0] == "required":
+            self._give_up(held, "rejected")
+        elif (
+            result == "failed"
+            and quarantine
+            and (held.status, held.version.status) == ("committed", "available")
+        ):
+            held.version.status = "quarantined"
+            held.version.quarantine_reason = f"validator {validator} failed"
+            outcome = self._touch(held.registration, "quarantined", held.version)[0]
+        return outcome, said[1], said[2]
+
+    def commit_publication(
+        self, publication: Number, fence: int, if_revision: int | None = None
+    ) -> Any:
+        held = self._held(publication)
+        if held.status == "committed":
+            return "unchanged", held.revision, True
+        self._check_fence(held, fence)
+        registration, version = held.registration, held.version
+        where = registration.repository
+        self._check_revision(registration.revision, if_revision)
+        self._check_hosted(where)
+        self._check_name(where, registration, registration.name)
+        if held.missing_validations():
+            raise ModelError("RG422")
+        self._check_stored(where, [{"sha256": f.sha256} for f in held.files.values()])
+        new = version.status == "processing"
+        if not new and where.policy["immutable"]:
+            raise ModelError("RG403")
+        if not new and version.status != "available":
+            raise ModelError("RG422")
+        if new:
+            stated = [p.metadata for p in self._open_of(registration, version) if p.metadata]
+            version.metadata = stated[0] if stated else {}
+            version.status, version.published = "available", True
+        for filename, file in held.files.items():
+            del version.arriving[filename]
+            version.files[filename] = file
+        held.status, held.files = "committed", {}
+        answer = self._touch(registration, "created" if new else "files_added", version)
+        held.outcome, held.revision = answer[:2]
+        return answer
+
+    def abort_publication(self, publication: Number, fence: int) -> Any:
+        held = self._held(publication)
+        if held.status not in ("open", "committed"):
+            return self._publication(held, None, "unchanged")
+        self._check_fence(held, fence)
+        self._give_up(held, "aborted")
+        return self._publication(held, None, "aborted")
+
+    def expire_publications(self) -> int:
+        expired = [p for p in self.publications if p.status == "open" and p.lapsed]
+        for publication in expired:
+            self._give_up(publication, "expired")
+        return len(expired)
+
+    def lapse(self) -> None:
+        """Not a function of the interface: time passes, until every lease has ended."""
+        for publication in self.publications:
+            publication.lapsed = publication.status == "open"
+
+    # Bytes.
+
+    def add_backend(self, backend: str, url: str) -> Any:
+        if backend in self.backends:
+            return ("unchanged",)
+        self.backends.append(backend)
+        return ("created",)
+
+    def set_repository_backend(
+        self,
+        repository: str,
+        backend: str,
+        requirement: str = "required",
+        if_revision: int | None = None,
+    ) -> Any:
+        where = self._lock(repository, exclusive=True)
+        self._check_revision(where.revision, if_revision)
+        if backend not in self.backends:
+            raise ModelError("RG404")
+        now = where.backends.get(backend, "none")
+        if requirement == "required" and now != "required" and not self._filled(where, backend):
+            requirement = "filling"
+        if requirement == now:
+            return "unchanged", where.revision
+        where.backends[backend] = requirement
+        if requirement == "none":
+            del where.backends[backend]
+        return self._touch_repository(where, "altered")
+
+    def promote_backends(self) -> int:
+        promoted = 0
+        for where in self.repositories:
+            for backend, requirement in where.backends.items():
+                if requirement == "filling" and self._filled(where, backend):
+                    if self.locked.get(where.number) is False:
+                        raise ModelError("RG422")
+                    self.locked[where.number] = True
+                    where.backends[backend] = "required"
+                    self._touch_repository(where, "altered")
+                    promoted += 1
+        return promoted
+
+    def claim_copies(self, locked: frozenset[int] = frozenset()) -> Any:
+        for where in self.repositories:
+            for backend in where.backends:
+                if where.backends[backend] == "filling":
+                    for digest in sorted(self._held_by(where)):
+                        self._announce_one(backend, digest)
+        published = {d for where in self.repositories for d in self._held_by(where)}
+        taken = []
+        for copy in self.copies:
+            sources = [c for c in self._copies(None, copy.sha256) if c.state == "present"]
+            wanted = copy.state == "pending" and copy.due and copy.sha256 in published
+            if wanted and sources and copy.number not in locked:
+                taken.append(self._take(copy))
+        return sorted(taken)
+
+    def verify_copy(
+        self, backend: str, sha256: str, generation: Number, found_sha256: str | None
+    ) -> Any:
+        copy = self._copy_numbered(generation)
+        if backend not in self.backends or copy is None:
+            raise ModelError("RG404")
+        if copy.state == "deleting" or (found_sha256 is None and copy.state != "present"):
+            return "unchanged", copy.state
+        if found_sha256 == sha256:
+            others = [c for c in self._copies(backend, sha256) if c is not copy]
+            replaced = [c for c in others if c.state == "present"] if copy.state == "lost" else []
+            for other in others:
+                if other.state != "deleting" and (copy.state != "lost" or other.state == "pending"):
+                    other.state, other.due = "deleting", True
+            if replaced:
+                return "unchanged", "lost"
+            outcome = "unchanged" if copy.state == "present" else "present"
+            self._arrived(copy)
+            return outcome, "present"
+        if copy.state == "lost":
+            return "unchanged", "lost"
+        copy.state, copy.due = ("lost" if copy.state == "present" else "deleting"), True
+        self.copies.append(Copy(backend, sha256, self._number()))
+        return "lost", copy.state
+
+    def record_copy_failure(
+        self, backend: str, sha256: str, generation: Number, attempt: int
+    ) -> Any:
+        copy = self._copy_numbered(generation)
+        if copy is None:
+            return "unchanged", None
+        if copy.attempts != attempt:
+            raise ModelError("RG412")
+        if copy.state not in ("pending", "deleting"):
+            return "unchanged", copy.state
+        copy.due = False
+        return "recorded", copy.state
+
+    def collect_blobs(self, backend: str, passing: frozenset[str] = frozenset()) -> Any:
+        """`passing`: bytes that other transactions hold."""
+        if backend not in self.backends:
+            raise ModelError("RG404")
+        needed = set(self._needed())
+        for digest, blob in list(self.blobs.items()):
+            if not blob.unneeded or digest in passing:
+                continue
+            blob.unneeded = False
+            if digest not in needed:
+                for copy in self._copies(None, digest):
+                    if copy.state != "deleting":
+                        copy.state, copy.due = "deleting", True
+                if not self._copies(None, digest):
+                    del self.blobs[digest]
+        due = [c for c in self.copies if (c.backend, c.state, c.due) == (backend, "deleting", True)]
+        return sorted(self._take(copy) for copy in due)
+
+    def confirm_blob_deleted(
+        self, backend: str, sha256: str, generation: Number, attempt: int
+    ) -> Any:
+        copy = self._copy_numbered(generation)
+        if copy is None:
+            return "unchanged", None
+        if copy.attempts != attempt:
+            raise ModelError("RG412")
+        if copy.state != "deleting":
+            raise ModelError("RG422")
+        if not copy.came and copy.deleted_attempt in (None, attempt):
+            copy.deleted_attempt, copy.due = attempt, False
+            return "postponed", "deleting"
+        self.copies.remove(copy)
+        if not self._copies(None, sha256) and sha256 not in set(self._needed()):
+            del self.blobs[sha256]
+        return "deleted", None
+
+    # The feed.
+
+    def sequence_events(self) -> int:
+        moved = len(self.events) - self.sequenced
+        self.sequenced = len(self.events)
+        return moved
 
     # What happens to a version afterwards.
 
@@ -458,6 +832,7 @@ class Model:
         if ghost.files.keys() & self._filenames(registration):
             raise ModelError("RG409")
         back.files = dict(ghost.files)
+        self._check_stored(where, [{"sha256": f.sha256} for f in back.files.values()])
         registration.versions[identity] = back
         for filename in ["", *back.files]:
             tombstones.pop(filename, None)
@@ -478,7 +853,7 @@ class Model:
         tombstones = registration.tombstones.setdefault(found.identity, {})
         if filename in found.files:
             tombstones[filename] = found.files.pop(filename).sha256
-            found.deleted_files += 1
+            found.removed.append(tombstones[filename])
             return self._touch(registration, "file_deleted", found)
         if filename in tombstones:
             return self._unchanged(registration)
@@ -532,26 +907,29 @@ class Model:
         versions = files = repositories = 0
         for registration in self.registrations if where is None else self._claimed(where):
             gone = [ghost for ghost in registration.ghosts if ghost.number not in locked]
-            versions += len(gone)
-            files += sum(len(ghost.files) + ghost.deleted_files for ghost in gone)
+            digests = [d for g in gone for d in [*g.removed, *g.failed, *g.digests()]]
             registration.ghosts = [g for g in registration.ghosts if g.number in locked]
             for version in registration.versions.values():
-                files += version.deleted_files
-                version.deleted_files = 0
+                digests += version.removed + version.failed
+                version.removed, version.failed = [], []
+            versions += len(gone)
+            files += len(digests)
+            self._mark(digests)
         for dropped in [r for r in self.repositories if not r.live]:
             claimed = self._claimed(dropped)
             self.registrations = [r for r in self.registrations if r not in claimed or r.ghosts]
             if not self._claimed(dropped):
                 self.repositories.remove(dropped)
                 repositories += 1
-        return versions, files, 0, 0, repositories
+        return versions, files, 0, 0, repositories, 0, 0
 
     # What anyone can see of it.
 
     def state(self) -> State:
         """In the form of `tests.interleavings.sessions.Sessions.read_state`."""
+        needed = set(self._needed())
         shown = [r for r in self.registrations if r.repository.live]
-        active = [r for r in shown if not r.reserved]
+        active = [r for r in shown if not r.reserved and r.revision > 0]
         published = [(r, v) for r in active for v in r.published()]
         return arranged(
             {
@@ -620,7 +998,34 @@ class Model:
                     for r in self.registrations
                     for v in r.ghosts
                 ],
+                "arriving": [
+                    [r.name, *v.identity, filename, f.sha256, f.role]
+                    for r in self.registrations
+                    for v in r.versions.values()
+                    for filename, f in v.arriving.items()
+                ],
+                "publications": [
+                    [*canonical(p), p.role, p.status, p.fence, p.outcome, p.revision]
+                    for p in self.publications
+                ],
+                "validations": [
+                    [*canonical(p), validator, round, *said]
+                    for p in self.publications
+                    for (validator, round), said in p.validations.items()
+                ],
+                "backends": [
+                    [r.name, backend, requirement]
+                    for r in self.repositories
+                    if r.live
+                    for backend, requirement in r.backends.items()
+                ],
+                "copies": [[c.backend, c.sha256, c.state, c.attempts, c.came] for c in self.copies],
+                "blobs": [
+                    [digest, blob.size, digest not in needed and blob.unneeded]
+                    for digest, blob in self.blobs.items()
+                ],
                 "events": self.events,
+                "waiting": self.events[self.sequenced :],
             }
         )
 
@@ -747,7 +1152,8 @@ class Model:
             raise ModelError("RG410")
 
     def _filenames(self, registration: Registration) -> set[str]:
-        return {filename for v in registration.versions.values() for filename in v.files}
+        live = registration.versions.values()
+        return {filename for v in live for filename in [*v.files, *v.arriving]}
 
     def _insert_files(
         self,
@@ -755,14 +1161,21 @@ class Model:
         version: Version,
         files: list[dict[str, Any]],
         role: str,
+        publication: Publication | None = None,
     ) -> None:
         taken = self._filenames(registration)
         for given in files:
             if given["filename"] in taken:
                 raise ModelError("RG409")
-            if self.blobs.setdefault(given["sha256"], given["size"]) != given["size"]:
+            blob = self.blobs.setdefault(given["sha256"], Blob(given["size"]))
+            if blob.size != given["size"]:
                 raise ModelError("RG409")
-            version.files[given["filename"]] = File(given["sha256"], given["size"], role)
+            inserted = File(given["sha256"], given["size"], role)
+            if publication is None:
+                version.files[given["filename"]] = inserted
+            else:
+                version.arriving[given["filename"]] = inserted
+                publication.files[given["filename"]] = inserted
 
     def _extend(
         self,
@@ -772,12 +1185,31 @@ class Model:
         files: list[dict[str, Any]],
         role: str,
     ) -> Any:
-        missing = [f for f in files if f["filename"] not in version.files]
-        there = [f for f in files if f["filename"] in version.files]
-        if any(version.files[f["filename"]].sha256 != f["sha256"] for f in there):
-            raise ModelError("RG409")
+        missing = self._missing(version, files)
+        if any(f["filename"] in version.arriving for f in files):
+            raise ModelError("RG422")
         if not missing:
             return self._unchanged(registration)
+        self._check_extensible(repository, registration, version, missing)
+        self._check_unvalidated(repository)
+        self._insert_files(registration, version, missing, role)
+        self._check_stored(repository, missing)
+        return self._touch(registration, "files_added", version)
+
+    def _missing(self, version: Version, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        known = version.files | version.arriving
+        there = [f for f in files if f["filename"] in known]
+        if any(known[f["filename"]].sha256 != f["sha256"] for f in there):
+            raise ModelError("RG409")
+        return [f for f in files if f["filename"] not in known]
+
+    def _check_extensible(
+        self,
+        repository: Repository,
+        registration: Registration,
+        version: Version,
+        missing: list[dict[str, Any]],
+    ) -> None:
         if repository.policy["immutable"]:
             raise ModelError("RG403")
         if version.status != "available":
@@ -788,20 +1220,204 @@ class Model:
             same = deleted.get(given["filename"]) == given["sha256"]
             if given["filename"] in deleted and (reuse == "never" or not same):
                 raise ModelError("RG410")
-        self._insert_files(registration, version, missing, role)
-        return self._touch(registration, "files_added", version)
 
     def _bury(self, registration: Registration, version: Version, event: str) -> Any:
         identity = version.identity
+        for publication in self._open_of(registration, version):
+            self._end(publication, "aborted")
+        if version.status == "processing":  # nobody has ever seen it
+            revision = registration.revision
+            self._free_slot(registration, version)
+            self._forget_unpublished(registration)
+            return event, revision, True
         registration.tags = {t: i for t, i in registration.tags.items() if i != identity}
-        if version.published:  # else nobody has ever seen it
-            tombstones = registration.tombstones.setdefault(identity, {})
-            tombstones[""] = digest(version.metadata)
-            tombstones.update((name, f.sha256) for name, f in version.files.items())
+        tombstones = registration.tombstones.setdefault(identity, {})
+        tombstones[""] = digest(version.metadata)
+        tombstones.update((name, f.sha256) for name, f in version.files.items())
         version.status = "pending_destruction"
         del registration.versions[identity]
         registration.ghosts.append(version)
         return self._touch(registration, event, version)
+
+    # What the functions of publications and copies share.
+
+    def _publication_numbered(self, number: Number) -> Publication:
+        if number is None:
+            raise ModelError("RG400")
+        return next(p for p in self.publications if p.number == number)
+
+    def _copy_numbered(self, number: Number) -> Copy | None:
+        if number is None:
+            raise ModelError("RG400")
+        return next((c for c in self.copies if c.number == number), None)
+
+    def _held(self, number: Number) -> Publication:
+        held = self._publication_numbered(number)
+        if held.registration in self.registrations:
+            where = held.registration.repository
+            self.locked[where.number] = self.locked.get(where.number, False)
+        return held
+
+    def _open_of(
+        self, registration: Registration, version: Version | None = None
+    ) -> list[Publication]:
+        return [
+            p
+            for p in self.publications
+            if p.status == "open"
+            and p.registration is registration
+            and version in (None, p.version)
+        ]
+
+    def _check_fence(self, publication: Publication, fence: int) -> None:
+        if publication.status != "open":
+            raise ModelError("RG422")
+        if publication.fence != fence:
+            raise ModelError("RG412")
+
+    def _check_addition(
+        self,
+        repository: Repository,
+        registration: Registration,
+        version: Version,
+        files: list[dict[str, Any]],
+        metadata: dict[str, Any],
+        role: str,
+    ) -> list[dict[str, Any]]:
+        """May these files come to a version that is there, or on its way?"""
+        stated = [p.metadata for p in self._open_of(registration, version) if p.metadata]
+        if version.status != "processing":
+            stated.append(version.metadata)
+        if metadata and any(metadata != other for other in stated):
+            raise ModelError("RG409")
+        missing = self._missing(version, files)
+        if version.status == "available" and not missing:
+            return missing
+        if version.status == "quarantined" or (role == "side" and version.status != "available"):
+            raise ModelError("RG422")
+        if version.status == "available":
+            self._check_extensible(repository, registration, version, missing)
+        else:
+            self._check_reuse(repository, registration, version.identity, files, metadata)
+        return missing
+
+    def _resume(
+        self,
+        repository: Repository,
+        publication: Publication,
+        request_key: str | None,
+        actor: str | None,
+    ) -> Any:
+        publication.fence += 1
+        publication.lapsed = False
+        publication.actor, publication.request_key = actor, request_key
+        self._announce(repository, publication)
+        return self._publication(publication, publication.fence, "resumed")
+
+    def _end(self, publication: Publication, status: str, keep: bool = False) -> None:
+        for filename, file in publication.files.items():
+            del publication.version.arriving[filename]
+            publication.version.failed += [] if keep else [file.sha256]
+        publication.files = {}
+        publication.status = status
+        publication.lapsed = False
+
+    def _give_up(self, publication: Publication, status: str) -> None:
+        self._end(publication, status)
+        self._free_slot(publication.registration, publication.version)
+        self._forget_unpublished(publication.registration)
+
+    def _free_slot(self, registration: Registration, version: Version) -> None:
+        if version.status == "processing" and not self._open_of(registration, version):
+            version.status = "failed"
+            del registration.versions[version.identity]
+            registration.ghosts.append(version)
+
+    def _forget_unpublished(self, registration: Registration) -> None:
+        ghosts = {ghost.status for ghost in registration.ghosts}
+        if registration.revision == 0 and not registration.versions and ghosts <= {"failed"}:
+            self.registrations.remove(registration)
+            self._mark([d for ghost in registration.ghosts for d in ghost.failed])
+
+    def _publication(self, publication: Publication, fence: int | None, outcome: str) -> Any:
+        repository = publication.registration.repository
+        missing = []
+        if publication.status == "open":
+            for digest in {file.sha256 for file in publication.files.values()}:
+                for backend, requirement in repository.backends.items():
+                    live = [c for c in self._copies(backend, digest) if c.state == "pending"]
+                    missing += [(c.backend, c.sha256, requirement) for c in live]
+        validations = [
+            (validator, requirement, status)
+            for (validator, round), (requirement, status, _) in publication.validations.items()
+            if round == 1
+        ]
+        return (
+            *(outcome, fence, publication.status),
+            *(tuple(sorted(missing)), tuple(sorted(validations))),
+        )
+
+    def _check_unvalidated(self, repository: Repository) -> None:
+        if "required" in repository.policy["validators"].values():
+            raise ModelError("RG422")
+
+    def _check_stored(self, repository: Repository, files: list[dict[str, Any]]) -> None:
+        for backend, requirement in repository.backends.items():
+            for given in files:
+                there = {copy.state for copy in self._copies(backend, given["sha256"])}
+                if requirement in ("filling", "required") and "present" not in there:
+                    raise ModelError("RG422")
+
+    def _announce(self, repository: Repository, publication: Publication) -> None:
+        for digest in sorted({file.sha256 for file in publication.files.values()}):
+            for backend in repository.backends:
+                self._announce_one(backend, digest)
+
+    def _announce_one(self, backend: str, digest: str) -> None:
+        if not any(c.state in ("pending", "present") for c in self._copies(backend, digest)):
+            self.copies.append(Copy(backend, digest, self._number()))
+
+    def _copies(self, backend: str | None, digest: str) -> list[Copy]:
+        return [c for c in self.copies if backend in (None, c.backend) and c.sha256 == digest]
+
+    def generations(self, backend: str | None = None, digest: str | None = None) -> list[int]:
+        """Numbers of copies, in the order in which they were announced."""
+        return [
+            c.number
+            for c in self.copies
+            if backend in (None, c.backend) and digest in (None, c.sha256)
+        ]
+
+    def _arrived(self, copy: Copy) -> None:
+        copy.state, copy.came = "present", True
+
+    def _take(self, copy: Copy) -> tuple[str, int]:
+        copy.attempts, copy.due = copy.attempts + 1, False
+        return copy.sha256, copy.attempts
+
+    def _needed(self) -> Iterator[str]:
+        """What any row of a file refers to."""
+        for registration in self.registrations:
+            for version in [*registration.versions.values(), *registration.ghosts]:
+                arriving = [file.sha256 for file in version.arriving.values()]
+                yield from [*version.digests(), *arriving, *version.removed, *version.failed]
+
+    def _held_by(self, repository: Repository) -> set[str]:
+        """What was published in it and could still be asked for."""
+        return {
+            digest
+            for registration in self._claimed(repository)
+            for version in [*registration.versions.values(), *registration.ghosts]
+            for digest in [*version.digests(), *version.removed]
+        }
+
+    def _filled(self, repository: Repository, backend: str) -> bool:
+        present = {c.sha256 for c in self.copies if (c.backend, c.state) == (backend, "present")}
+        return self._held_by(repository) <= present
+
+    def _mark(self, digests: list[str]) -> None:
+        for digest in digests:
+            self.blobs[digest].unneeded = True
 
     def _unchanged(self, registration: Registration) -> Any:
         return "unchanged", registration.revision, True
@@ -823,6 +1439,12 @@ def arranged(state: State) -> State:
         relation: sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
         for relation, rows in state.items()
     }
+
+
+def canonical(publication: Publication) -> tuple[str, str, str]:
+    """What it publishes, as its row says."""
+    version = publication.version
+    return publication.registration.name, version.spelling, version.variant
 
 
 def spelling(version: Version | None) -> str | None:

@@ -18,6 +18,7 @@ from pkgdb._call import Call
 from pkgdb.errors import DRIVER_ERRORS, translate
 from pkgdb.models import (
     BackendRef,
+    BlobLocation,
     BulkRef,
     ConsumerRef,
     CopyRef,
@@ -833,6 +834,7 @@ class AsyncRegistry:
             NotFound: RG404: nothing is left to restore.
             Forbidden: RG403: a mirror or a protected name.
             Conflict: RG409: another version or file took its place.
+            InvalidState: RG422: its bytes are missing on a backend that is required by now.
         """
         return await self._change(
             "restore_version",
@@ -1245,6 +1247,11 @@ class AsyncRegistry:
                 found_sha256=found_sha256,
             )
         )
+
+    async def locate_blob(self, namespace: str, sha256: str) -> list[BlobLocation]:
+        """The objects that hold the bytes of a digest; none where none are stored."""
+        rows = await self._rows("locate_blob", namespace=namespace, sha256=sha256)
+        return [BlobLocation.from_row(row) for row in rows]
 
     async def collect_blobs(
         self,

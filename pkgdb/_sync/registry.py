@@ -19,6 +19,7 @@ from pkgdb._sync.executor import Executor, Owning, Single, executor_on
 from pkgdb.errors import DRIVER_ERRORS, translate
 from pkgdb.models import (
     BackendRef,
+    BlobLocation,
     BulkRef,
     ConsumerRef,
     CopyRef,
@@ -830,6 +831,7 @@ class Registry:
             NotFound: RG404: nothing is left to restore.
             Forbidden: RG403: a mirror or a protected name.
             Conflict: RG409: another version or file took its place.
+            InvalidState: RG422: its bytes are missing on a backend that is required by now.
         """
         return self._change(
             "restore_version",
@@ -1242,6 +1244,11 @@ class Registry:
                 found_sha256=found_sha256,
             )
         )
+
+    def locate_blob(self, namespace: str, sha256: str) -> list[BlobLocation]:
+        """The objects that hold the bytes of a digest; none where none are stored."""
+        rows = self._rows("locate_blob", namespace=namespace, sha256=sha256)
+        return [BlobLocation.from_row(row) for row in rows]
 
     def collect_blobs(
         self,

@@ -3,12 +3,15 @@
 import click
 
 from pkgdb import __version__
+from pkgdb.cli.backend import backend
 from pkgdb.cli.database import told
 from pkgdb.cli.demo import demo
 from pkgdb.cli.integrity import check, locks
 from pkgdb.cli.load import load
+from pkgdb.cli.publish import publish, unpublish
 from pkgdb.cli.setup import down, migrate, up, upgrade_schemes
 from pkgdb.cli.show import show
+from pkgdb.cli.worker import worker
 
 
 class _Group(click.Group):
@@ -27,5 +30,19 @@ def cli() -> None:
     """
 
 
-for command in (up, down, migrate, upgrade_schemes, load, show, check, locks, demo):
+for command in (
+    up,
+    down,
+    migrate,
+    upgrade_schemes,
+    load,
+    publish,
+    unpublish,
+    backend,
+    worker,
+    show,
+    check,
+    locks,
+    demo,
+):
     cli.add_command(command)

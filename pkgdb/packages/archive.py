@@ -9,6 +9,7 @@ import lzma
 import posixpath
 import re
 import stat
+import struct
 import sys
 import tarfile
 import zipfile
@@ -48,6 +49,8 @@ def damage(what: str) -> Iterator[None]:
     """Whatever a library raises about an archive's bytes, as PackageError."""
     try:
         yield
+    except PackageError:
+        raise
     except EOFError as error:
         raise PackageError(f"{what} ends early") from error
     except (
@@ -57,8 +60,10 @@ def damage(what: str) -> Iterator[None]:
         lzma.LZMAError,
         zlib.error,
         zstd.ZstdError,
+        struct.error,
         NotImplementedError,  # zipfile: a method or a version of the format
         RecursionError,  # tarfile: headers that announce headers
+        ValueError,  # names that are not UTF-8, numbers that are none
     ) as error:
         raise PackageError(f"{what} is damaged: {quoted(str(error))}") from error
 

@@ -1,11 +1,10 @@
 """Crates of Cargo."""
 
 import re
-import tomllib
 from typing import Any
 
 from pkgdb.packages.archive import gzipped_tar
-from pkgdb.packages.documents import text_of
+from pkgdb.packages.documents import toml_of
 from pkgdb.packages.package import Contents, Format, Opened, PackageError, called, quoted, required
 
 # Where a dependency comes from that names no registry.
@@ -36,13 +35,7 @@ def read(package: Opened) -> Contents:
             document = tar.content(member)
     if document is None:
         raise PackageError("no Cargo.toml")
-    try:
-        manifest = tomllib.loads(text_of("Cargo.toml", document))
-    except PackageError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise PackageError(f"Cargo.toml is not TOML: {quoted(str(error))}") from error
-
+    manifest = toml_of("Cargo.toml", document)
     about = _table(manifest, "package") or _table(manifest, "project")
     name, version = required("name", about.get("name")), required("version", about.get("version"))
     if folders != {f"{name}-{version}"}:

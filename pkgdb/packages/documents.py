@@ -1,8 +1,9 @@
-"""JSON and YAML out of packages, as plain values."""
+"""JSON, TOML and YAML out of packages, as plain values."""
 
 import base64
 import binascii
 import json
+import tomllib
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -12,7 +13,8 @@ from pkgdb.packages.package import PackageError, quoted
 
 _DEEPEST = 64
 # Aliases make a small document a large one: a node counts each time that it is in the result.
-_NODES = 200_000
+_NODES = 100_000
+_DOTS = 2000
 NULLS = ("", "~", "null", "Null", "NULL")
 
 
@@ -36,6 +38,18 @@ def json_of(what: str, data: bytes) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise PackageError(f"{name} is not JSON")
+
+
+def toml_of(what: str, data: bytes) -> dict[str, Any]:
+    """What a TOML document says."""
+    text = text_of(what, data)
+    # The parser's time is quadratic in how many parts a key has, and keys end with their line.
+    if any(line.count(".") > _DOTS for line in text.splitlines()):
+        raise PackageError(f"{what} has a line with more than {_DOTS} dots")
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PackageError(f"{what} is not TOML: {quoted(str(error))}") from error
 
 
 def _as_written(text: str) -> str | None:

@@ -73,18 +73,19 @@ def _contents(package: Opened, document: bytes, name: NormalizedName, version: V
     # The files of a release may disagree in what they depend on, even in which Python they run on:
     # nothing of it is said of the version.
     raw = _headers(document)
+    said = required("Name", raw.get("name")), required("Version", raw.get("version"))
     # Not validated as a whole, only what is used: summaries of several lines, say, abound.
     metadata = Metadata.from_raw(raw, validate=False)
     try:
-        said = required("Name", metadata.name), metadata.version
+        same = (canonicalize_name(metadata.name), metadata.version) == (name, version)
         requires_python = metadata.requires_python
     except InvalidMetadata as error:
         raise PackageError(f"the metadata is malformed: {quoted(str(error))}") from error
-    if (canonicalize_name(said[0]), said[1]) != (name, version):
-        raise PackageError(f"the metadata is of {quoted(said[0])} {quoted(str(said[1]))}")
+    if not same:
+        raise PackageError(f"the metadata is of {quoted(said[0])} {quoted(said[1])}")
     return Contents(
         name=said[0],
-        version=required("Version", raw.get("version")),
+        version=said[1],
         filename=package.filename,
         attributes=(
             {"requires-python": " ".join(raw["requires_python"].split())}

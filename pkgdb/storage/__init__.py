@@ -6,9 +6,10 @@ bytes, tells the functions what it did, and can be killed at any point.
 
 from pkgdb.storage.publisher import AsyncPublisher, OptionalFailure, Published, Publisher
 from pkgdb.storage.store import NoObject, Store, StoreError, WrongObject, WrongSource
-from pkgdb.storage.worker import Worker, WorkerReport
+from pkgdb.storage.worker import TASKS, Worker, WorkerReport
 
 __all__ = [
+    "TASKS",
     "AsyncPublisher",
     "NoObject",
     "OptionalFailure",

@@ -148,7 +148,10 @@ class Worker:
                 if self._stopping.is_set():
                     break
                 with self._noted(f"{task} in {namespace}"):
-                    done += await work(namespace)
+                    some = await work(namespace)
+                    if some:
+                        log.info("%s in %s: %d", task, namespace, some)
+                    done += some
         self.report.done[task] += done
         return done
 
@@ -296,12 +299,11 @@ class Worker:
             await self._verify_one(namespace, row, source)
 
     async def _verify_one(self, namespace: str, copy: Mapping[str, Any], store: Store) -> None:
+        found = await store.digest(copy["object_key"])
+        if found is None:
+            await store.check()  # that it was there all the time
         await self.registry.verify_copy(
-            namespace,
-            copy["backend"],
-            copy["sha256"],
-            copy["generation"],
-            await store.digest(copy["object_key"]),
+            namespace, copy["backend"], copy["sha256"], copy["generation"], found
         )
 
     async def _verify(

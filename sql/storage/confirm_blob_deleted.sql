@@ -32,8 +32,11 @@ begin
     end if;
     v_now := pkgdb.clock();
 
-    if v_copy.present_at is null and coalesce(v_copy.deleted_attempt, p_attempt) = p_attempt then
-        -- Its upload may still be on its way.
+    if coalesce(v_copy.deleted_attempt, p_attempt) = p_attempt
+        and coalesce(v_copy.present_at, v_now) > v_now - v_longest_upload
+    then
+        -- Whoever was told to upload it, before somebody recorded that it is there, may still be at
+        -- it.
         update pkgdb.blob_copy c
            set deleted_attempt = p_attempt, next_attempt_at = v_now + v_longest_upload
          where c.namespace = p_namespace and c.sha256 = v_digest
@@ -57,10 +60,10 @@ end;
 $$;
 comment on function pkgdb.confirm_blob_deleted is
     'Records that the object which attempt p_attempt of collect_blobs handed out is deleted (or '
-    'was not there). Outcome deleted; postponed where it was never recorded present: it is handed '
-    'out once more a day later, when no upload of it can still be on its way; unchanged where it '
-    'was confirmed before. Errors: RG400 malformed argument, RG405 isolation level, RG412 it was '
-    'handed out again since, RG422 it is not to be deleted.';
+    'was not there). Outcome deleted; postponed where it was never recorded present, or was within '
+    'a day: it is handed out once more a day later, when no upload of it can still be on its way; '
+    'unchanged where it was confirmed before. Errors: RG400 malformed argument, RG405 isolation '
+    'level, RG412 it was handed out again since, RG422 it is not to be deleted.';
 grant execute on function pkgdb.confirm_blob_deleted to pkgdb_operator;
 
 -- The copy that a worker was told to work on, locked; null where it is gone, RG412 where another

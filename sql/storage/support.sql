@@ -42,7 +42,7 @@ language sql
 immutable parallel safe
 return case
         when p_namespace ~ '^[a-z0-9][a-z0-9_-]{0,62}$' then p_namespace
-        else 'n-' || pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(
+        else '_' || pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(
             pg_catalog.convert_to(p_namespace, 'UTF8')), 'hex'), 40) end
     || '/' || pg_catalog.left(pg_catalog.encode(p_sha256, 'hex'), 2)
     || '/' || pg_catalog.encode(p_sha256, 'hex') || '.' || p_generation::text;
@@ -227,4 +227,5 @@ create function pkgdb.back_off(p_attempts integer)
 returns interval
 language sql
 immutable parallel safe
-return least(interval '10 seconds' * pg_catalog.power(2, least(p_attempts - 1, 20)), interval '1 day');
+return least(
+    interval '10 seconds' * pg_catalog.power(2, least(p_attempts - 1, 20)), interval '1 day');

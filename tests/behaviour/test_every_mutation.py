@@ -3,14 +3,16 @@
 import pytest
 
 from tests.behaviour.calls import dump
-from tests.behaviour.mutations import BULK, MUTATIONS
+from tests.behaviour.mutations import BULK, MUTATIONS, QUIET, Found
 from tests.support import backend_pid, wait_until_blocked
 
 each = pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
 each_with_revision = pytest.mark.parametrize(
     "mutation", [m for m in MUTATIONS if m.takes_revision], ids=str
 )
-each_with_key = pytest.mark.parametrize("mutation", [*MUTATIONS, BULK[0]], ids=str)
+WITH_KEY = [m for m in [*MUTATIONS, BULK[0], QUIET[0]] if m.takes_key]
+each_with_key = pytest.mark.parametrize("mutation", WITH_KEY, ids=str)
+ALL = MUTATIONS + BULK + QUIET
 
 
 def test_every_public_function_that_changes_something_is_here(api):
@@ -18,7 +20,7 @@ def test_every_public_function_that_changes_something_is_here(api):
         select proname from pg_proc
          where pronamespace = 'pkgdb'::regnamespace and provolatile = 'v' and prosecdef""")
     # upgrade_scheme needs another scheme: tests/integrity/test_upgrade_scheme.py has it.
-    known = {m.function for m in MUTATIONS + BULK} | {"upgrade_scheme"}
+    known = {m.function for m in ALL} | {"upgrade_scheme"}
     assert {n.proname for n in names} == known
 
 
@@ -41,7 +43,40 @@ def test_it_counts_one_revision_and_writes_one_event(api, furnished, mutation):
     else:
         assert event.registration_id == result.registration_id
         assert event.version_id == result.version_id
-        assert (event.ecosystem, event.name) == ("pypi", mutation.arguments[3])
+        assert (event.ecosystem, event.name) == ("pypi", mutation.name)
+
+
+@pytest.mark.parametrize("mutation", QUIET, ids=str)
+def test_it_counts_no_revision_and_writes_no_event(api, furnished, mutation):
+    def seen():
+        return api.ask("""
+            select 'repository', repository_id as id, revision from pkgdb.repository
+            union all
+            select 'registration', registration_id, revision from pkgdb.registration
+            union all
+            select 'event', event_id, revision from pkgdb.outbox
+            union all
+            select 'event', event_id, revision from pkgdb.feed_event
+            order by 1, 2""")
+
+    before, every_row = seen(), dump(api.connection)
+    result = mutation(api, **({"actor": "alice"} if takes_actor(api, mutation) else {}))
+    if mutation.outcome:
+        assert [row.outcome for row in result] == [mutation.outcome]
+    assert seen() == before
+    assert (dump(api.connection) == every_row) == (mutation.function in NOTHING_TO_DO)
+
+
+NOTHING_TO_DO = {"acknowledge_events", "prune_events"}
+
+
+def takes_actor(api, mutation):
+    (row,) = api.ask(
+        """select 'p_actor' = any (proargnames) as takes from pg_proc
+            where pronamespace = 'pkgdb'::regnamespace and proname = %s""",
+        mutation.function,
+    )
+    return row.takes
 
 
 @each
@@ -95,7 +130,7 @@ def test_of_two_concurrent_requests_the_second_gets_the_answer_of_the_first(
 
 
 def test_it_leaves_nothing_when_it_is_rolled_back(api, furnished, subtests):
-    for mutation in MUTATIONS + BULK:
+    for mutation in ALL:
         rolled_back = api.connection.transaction(force_rollback=True)
         with subtests.test(mutation=str(mutation)), api.changes_nothing(), rolled_back:
             mutation(api)
@@ -104,15 +139,15 @@ def test_it_leaves_nothing_when_it_is_rolled_back(api, furnished, subtests):
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 def test_it_refuses_to_decide_on_an_old_snapshot(api, furnished, subtests, level):
     api.ask("select set_config('default_transaction_isolation', %s, false)", level)
-    for mutation in MUTATIONS + BULK:
+    for mutation in ALL:
         with subtests.test(mutation=str(mutation)), api.refused("RG405"):
             mutation(api)
 
 
 def test_it_fails_in_a_read_only_transaction(api, furnished, subtests):
     api.ask("select set_config('default_transaction_read_only', 'on', false)")
-    for mutation in MUTATIONS + BULK:
-        if mutation.function not in ("expire_publications", "repair_latest"):  # nothing to write
+    for mutation in ALL:
+        if mutation.function != "repair_latest":  # it has nothing to write
             with subtests.test(mutation=str(mutation)), api.refused("25006"):
                 mutation(api)
 
@@ -122,26 +157,26 @@ def test_the_same_call_in_another_namespace_touches_nothing_here(api, furnished,
         return [row for row in dump(api.connection) if '"namespace": "acme"' in row[1]]
 
     before = ours()
-    for mutation in MUTATIONS + BULK:
-        arguments = ("elsewhere", *mutation.arguments[1:])
+    for mutation in ALL:
+        arguments = ("elsewhere", *mutation.given(api)[1:])
         with subtests.test(mutation=str(mutation)):
-            if mutation.function in ("create_repository", "purge", "expire_publications"):
-                api.rows(mutation.function, *arguments, **mutation.named)
+            if mutation.elsewhere:
+                with api.refused(mutation.elsewhere):
+                    mutation.call(api, arguments)
             else:
-                with api.refused("RG404"):
-                    api.rows(mutation.function, *arguments, **mutation.named)
+                mutation.call(api, arguments)
             assert ours() == before
 
 
 def test_null_means_nothing(api, furnished, subtests):
-    for mutation in MUTATIONS + BULK:
+    for mutation in ALL:
         for place in range(len(mutation.arguments)):
             if (mutation.function, place) == ("purge", 1):
                 continue  # all repositories
-            arguments = list(mutation.arguments)
+            arguments = mutation.given(api)
             arguments[place] = None
             with subtests.test(mutation=str(mutation), place=place), api.refused("RG400"):
-                api.rows(mutation.function, *arguments, **mutation.named)
+                mutation.call(api, arguments)
 
 
 def test_what_does_not_exist_is_not_found(api, furnished, subtests):
@@ -155,7 +190,7 @@ def test_what_does_not_exist_is_not_found(api, furnished, subtests):
         for place, (name, sqlstate) in absent.items():
             if (mutation.function, place) in creates or place >= len(mutation.arguments):
                 continue
-            if not is_of_package and place > 1:
+            if (not is_of_package and place > 1) or isinstance(mutation.arguments[place], Found):
                 continue
             arguments = list(mutation.arguments)
             arguments[place] = name
@@ -183,7 +218,7 @@ def test_malformed_versions_variants_and_names(api, furnished, subtests):
 
 
 def test_malformed_actors_and_request_keys(api, furnished, subtests):
-    for mutation in [*MUTATIONS, BULK[0]]:
+    for mutation in WITH_KEY:
         for named in ({"actor": ""}, {"actor": "a" * 256}, {"request_key": ""},
                       {"request_key": "k\n"}, {"request_key": "k" * 256}):  # fmt: skip
             with subtests.test(mutation=str(mutation), **named), api.refused("RG400"):

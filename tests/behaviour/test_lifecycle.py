@@ -267,11 +267,7 @@ def test_restore_under_the_rules_of_names(api, repo, demo):
 
 
 def test_restore_a_version_that_was_never_published(api, demo):
-    api.ask("""
-        insert into pkgdb.package_version
-            (namespace, registration_id, scheme, version, status, lease_until, created_at)
-        select namespace, registration_id, scheme, '3.0', 'processing', now(), now()
-          from pkgdb.registration returning 1""")
+    demo.begin_publication("3.0")
     with api.refused("RG422"):
         demo.quarantine("3.0")
     assert demo.delete_version("3.0").outcome == "deleted"

@@ -6,7 +6,7 @@ import pytest
 from tests.behaviour.calls import file, take_snapshot
 from tests.support import backend_pid, wait_until_blocked
 
-NOTHING = (0, 0, 0, 0, 0)
+NOTHING = (0, 0, 0, 0, 0, 0, 0)
 LATER = timedelta(hours=1)
 
 
@@ -34,7 +34,7 @@ def test_it_removes_ghosts_with_their_files_and_nothing_else(api, demo):
     demo.publish("1", files=[file("a")])
     bury(demo, "2", "3")
     live = api.ask("select * from pkgdb.package_versions"), api.ask("select * from pkgdb.files")
-    assert api.purge("acme") == (2, 4, 0, 0, 0)
+    assert api.purge("acme") == (2, 4, 0, 0, 0, 0, 0)
     assert ghosts(api) == []
     assert (
         api.ask("select * from pkgdb.package_versions"), api.ask("select * from pkgdb.files")
@@ -45,9 +45,33 @@ def test_it_removes_ghosts_with_their_files_and_nothing_else(api, demo):
 
 def test_bytes_stay_for_the_collector(api, demo):
     bury(demo, "1")
-    blobs = api.ask("select * from pkgdb.blob")
+    blobs = api.ask("select sha256, unneeded_since is not null from pkgdb.blob order by 1")
     api.purge("acme")
-    assert api.ask("select * from pkgdb.blob") == blobs
+    marked = api.ask("select sha256, unneeded_since is not null from pkgdb.blob order by 1")
+    assert marked == [(sha256, True) for sha256, _ in blobs]
+    assert {needless for _, needless in blobs} == {False}
+
+
+def test_publications_that_ended_a_week_ago(api, repo, demo):
+    """What is committed answers until a week after its version was purged."""
+    committed = demo.begin_publication("1")
+    api.commit_publication("acme", committed.publication_id, committed.fence)
+    aborted = demo.begin_publication("2")
+    api.record_validation("acme", aborted.publication_id, "scan", "error")
+    api.abort_publication("acme", aborted.publication_id, aborted.fence)
+    demo.begin_publication("3")
+
+    expires = "select status, expires_at is null as forever from pkgdb.publication order by 1"
+    assert api.ask(expires) == [("aborted", False), ("committed", True), ("open", True)]
+    assert api.purge("acme").publications == 0
+    api.ask("update pkgdb.publication set expires_at = now() where status = 'aborted' returning 1")
+    assert api.purge("acme").publications == 1
+    demo.delete_version("1")
+    assert api.purge("acme")[:1] == (1,)
+    assert api.ask(expires) == [("committed", False), ("open", True)]
+    api.ask("update pkgdb.publication set expires_at = now() where status <> 'open' returning 1")
+    assert api.purge("acme").publications == 1
+    assert api.ask("select status from pkgdb.publications") == [("open",)]
 
 
 def test_a_bounded_batch_oldest_first(api, demo):
@@ -63,8 +87,8 @@ def test_files_deleted_from_versions_that_live_on(api, demo):
     demo.publish("1", files=[file(name) for name in "abcde"])
     for name in "abc":
         demo.delete_file("1", filename=name)
-    assert api.purge("acme", limit=2) == (0, 2, 0, 0, 0)
-    assert api.purge("acme", limit=2) == (0, 1, 0, 0, 0)
+    assert api.purge("acme", limit=2) == (0, 2, 0, 0, 0, 0, 0)
+    assert api.purge("acme", limit=2) == (0, 1, 0, 0, 0, 0, 0)
     assert [f["filename"] for f in demo.resolve("1").files] == ["d", "e"]
 
 
@@ -76,7 +100,7 @@ def test_only_what_is_old_enough(api, demo):
         assert api.purge("acme", older_than=LATER) == NOTHING
     api.ask("update pkgdb.package_version set removed_at = removed_at - interval '2 h' returning 1")
     api.ask("update pkgdb.file set removed_at = removed_at - interval '2 h' returning 1")
-    assert api.purge("acme", older_than=LATER) == (1, 3, 0, 0, 0)
+    assert api.purge("acme", older_than=LATER) == (1, 3, 0, 0, 0, 0, 0)
 
 
 def test_of_one_repository(api, repo, demo):
@@ -130,14 +154,14 @@ def test_a_snapshot_pins_what_it_contains(api, demo):
     demo.delete_version("2")
     bury(demo, "3")
 
-    assert api.purge("acme") == (1, 2, 2, 0, 0)
+    assert api.purge("acme") == (1, 2, 2, 0, 0, 0, 0)
     assert ghosts(api) == ["1", "2"]
     with api.changes_nothing():
-        assert api.purge("acme") == (0, 0, 2, 0, 0)
+        assert api.purge("acme") == (0, 0, 2, 0, 0, 0, 0)
     drop_snapshot(api, "first")
-    assert api.purge("acme") == (1, 1, 1, 0, 0)
+    assert api.purge("acme") == (1, 1, 1, 0, 0, 0, 0)
     drop_snapshot(api, "second")
-    assert api.purge("acme") == (1, 2, 0, 0, 0)
+    assert api.purge("acme") == (1, 2, 0, 0, 0, 0, 0)
 
 
 def test_a_snapshot_pins_a_file_that_its_version_lost(api, demo):
@@ -250,4 +274,4 @@ def test_a_dropped_repository_is_kept_as_long_as_it_is_too_young(api, repo, demo
     repo.drop_repository()
     with api.changes_nothing():
         assert api.purge("acme", older_than=LATER) == NOTHING
-    assert api.purge("acme") == (1, 2, 0, 0, 1)
+    assert api.purge("acme") == (1, 2, 0, 0, 1, 0, 0)

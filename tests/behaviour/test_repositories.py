@@ -11,6 +11,7 @@ DEFAULT_POLICY = {
     "protected_names": [],
     "keep_versions": None,
     "name_scope": "ecosystem",
+    "validators": {},
 }
 MALFORMED_POLICIES = [
     Jsonb(None),
@@ -32,6 +33,10 @@ MALFORMED_POLICIES = [
     {"keep_versions": "1"},
     {"keep_versions": 10**9},
     {"name_scope": "planet"},
+    {"validators": ["scan"]},
+    {"validators": {"scan": "perhaps"}},
+    {"validators": {"": "required"}},
+    {"validators": {"x" * 256: "required"}},
     {"immutable": True, "keep_versions": 3},
 ]
 MALFORMED_NAMES = ["", " main", "main ", "ma\nin", "x" * 256, "ü" * 128]
@@ -251,4 +256,4 @@ def test_a_dropped_repository_vanishes_completely_in_the_end(api, repo):
         rounds += 1
         assert rounds < 10
     assert [row for row in dump(api.connection) if row[0] not in ("blob", "outbox")] == kept
-    assert api.purge("acme") == (0, 0, 0, 0, 0)
+    assert api.purge("acme") == (0, 0, 0, 0, 0, 0, 0)

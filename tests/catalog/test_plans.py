@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.permissions.tour import PACKAGE, REPOSITORY, Call, file, perform, walk
+from tests.permissions.tour import NAMESPACE, PACKAGE, REPOSITORY, Call, file, perform, walk
 
 
 def some_file(number: int) -> dict[str, Any]:
@@ -17,8 +17,13 @@ def some_file(number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def many(db: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
-    """A thousand packages, and one that has two thousand versions."""
-    walk(db, [Call("create_repository", REPOSITORY)])
+    """A thousand packages, of each of which a version is being published, and one that has two
+    thousand versions. Some of the publications were given up, some bytes are not needed."""
+    backend = {"p_backend": "disk"}
+    policy = {"validators": {"scan": "advisory"}}
+    walk(db, [Call("create_repository", REPOSITORY | {"p_policy": policy})])
+    walk(db, [Call("add_backend", NAMESPACE | backend | {"p_url": "file:///srv"})])
+    walk(db, [Call("set_repository_backend", REPOSITORY | backend | {"p_requirement": "optional"})])
     wide = [
         {"ecosystem": "pypi", "name": f"p{n}", "version": "1", "files": [some_file(n)]}
         for n in range(1000)
@@ -28,6 +33,16 @@ def many(db: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
     for version in ("1.7", "1.8", "1.9"):
         perform(db, "delete_version", PACKAGE | {"p_version": version})
     perform(db, "set_tag", PACKAGE | {"p_version": "1.5", "p_tag": "lts"})
+    db.execute("""
+        select pkgdb.begin_publication('acme', 'main', 'pypi', 'p' || n, '2', p_files =>
+                   jsonb_build_array(jsonb_build_object('filename', n || '-2.whl', 'size', 1,
+                                                        'sha256', lpad(n::text, 64, 'f'))))
+          from generate_series(0, 999) n""")
+    db.execute("""
+        update pkgdb.publication set lease_until = '-infinity' where publication_id <= 5;
+        update pkgdb.blob set unneeded_since = '-infinity' where sha256 in (
+            select sha256 from pkgdb.file where publication_id > 995);
+        delete from pkgdb.file where publication_id > 995""")
     db.execute("vacuum analyze")
     return db
 
@@ -106,15 +121,36 @@ CALLS = [
     ("quarantine", {"p_version": "1.1998"}),
     ("delete_version", {"p_version": "1.55"}),
     ("restore_version", {"p_version": "1.8"}),
+    ("begin_publication", {"p_version": "4", "p_files": [some_file(6000)]}),
+    ("begin_publication", {"p_name": "p7", "p_version": "2", "p_files": [some_file(6001)]}),
+]
+FENCED = {"p_fence": 1}
+COPY = {"p_backend": "disk", "p_sha256": f"{11:f>64}", "p_generation": 12}
+CALLS_BY_ID = [
+    ("renew_publication", {"p_publication_id": 11} | FENCED),
+    ("record_copy", {"p_publication_id": 12} | FENCED | COPY),
+    (
+        "record_validation",
+        {"p_publication_id": 12, "p_validator": "scan", "p_result": "succeeded"},
+    ),
+    ("commit_publication", {"p_publication_id": 12} | FENCED),
+    ("abort_publication", {"p_publication_id": 13} | FENCED),
+    ("expire_publications", {}),
+    ("locate_blob", {"p_sha256": COPY["p_sha256"]}),
+    ("verify_copy", COPY | {"p_found_sha256": None}),
+    ("record_copy_failure", COPY | {"p_attempt": 0, "p_error": "full"}),
+    ("collect_blobs", {"p_limit": 5}),
 ]
 SMALL = {"ecosystem", "version_scheme", "repository", "namespace", "tag", "tombstone", "request"}
-SMALL |= {"outbox", "snapshot"}  # a page or two here
+SMALL |= {"outbox", "snapshot", "backend", "repository_backend"}  # a page or two here
 
 
 def test_only_index_probes(many: psycopg.Connection[Any]) -> None:
     """No statement reads more rows than it is about, and none reads a table from end to end."""
-    for function, changes in CALLS:
-        for logged in plans(many, function, PACKAGE | changes):
+    calls = [(function, PACKAGE | changes) for function, changes in CALLS]
+    calls += [(function, NAMESPACE | changes) for function, changes in CALLS_BY_ID]
+    for function, changes in calls:
+        for logged in plans(many, function, changes):
             for node in nodes(logged["Plan"]):
                 where = (function, changes, logged["Query Text"], node)
                 relation = node.get("Relation Name")

@@ -1,7 +1,8 @@
 """Every function that changes something, each with a call of it that succeeds.
 
 The package has 0.1.0, 1.0.0, 2.0.0 (with a tag and a file) and 3.0.0-rc.1; above these, 9.0.0-rc.1
-is yanked, 8.0.0 quarantined, 7.0.0 deleted and 6.0.0 stuck in processing.
+is yanked, 8.0.0 quarantined, 7.0.0 deleted, 6.0.0 being published by someone whose lease has ended
+and 5.0.0 by someone who may commit. Another repository keeps its bytes on backends.
 """
 
 from typing import NamedTuple
@@ -23,6 +24,19 @@ class Mutator(NamedTuple):
 BULK = [{"ecosystem": "npm", "name": "left-pad", "version": "4.0.0"}]
 SIGNATURE = content("left-pad.sig", "signature")
 
+# Publications, in the order in which prepare() begins them, and what they are called with.
+COMMITTED, READY, UPLOADING = 1, 2, 4
+STORED, AWAITED = content("one", "one"), content("two", "two")
+UNNEEDED, DELETED = content("three", "three"), content("four", "four")
+STORING = [(5, "1", STORED, 3), (6, "4", DELETED, 5), (7, "3", UNNEEDED, 7)]  # what is uploaded
+TOOL = Package("generic", "tool", "kept")
+INSTALLATION = "00000000-0000-4000-8000-000000000000"
+
+
+def copy(blob: dict[str, object], generation: int, backend: str = "disk") -> tuple[object, ...]:
+    return "acme", backend, blob["sha256"], generation
+
+
 # A mutator of a package, and where latest and latest stable stand after it.
 OF_PACKAGES = {
     "publish": Mutator(LEFT_PAD("publish", "4.0.0"), "created", ("4.0.0", "4.0.0")),
@@ -30,6 +44,14 @@ OF_PACKAGES = {
         call("publish_many", "acme", "main", BULK), "created", ("4.0.0", "4.0.0")
     ),
     "add_files": Mutator(LEFT_PAD("add_files", "1.0.0", p_files=[SIGNATURE]), "files_added"),
+    "commit_publication": Mutator(
+        call("commit_publication", "acme", READY, 1), "created", ("5.0.0", "5.0.0")
+    ),
+    "record_validation": Mutator(
+        call("record_validation", "acme", COMMITTED, "scan", "failed", None, 2, p_quarantine=True),
+        "quarantined",
+        ("3.0.0-rc.1", "1.0.0"),
+    ),
     "yank": Mutator(LEFT_PAD("yank", "3.0.0-rc.1"), "yanked", ("2.0.0", "2.0.0")),
     "unyank": Mutator(LEFT_PAD("unyank", "9.0.0-rc.1"), "unyanked", ("9.0.0-rc.1", "2.0.0")),
     "deprecate": Mutator(LEFT_PAD("deprecate", "2.0.0", p_message="old"), "deprecated"),
@@ -49,12 +71,15 @@ OF_PACKAGES = {
     "set_tag": Mutator(LEFT_PAD("set_tag", "1.0.0", p_tag="next"), "tagged"),
     "drop_tag": Mutator(LEFT_PAD("drop_tag", "next"), "tag_dropped"),
     "apply_retention": Mutator(call("apply_retention", "acme", "main"), "1"),
-    "expire_publications": Mutator(call("expire_publications", "acme"), "1"),
     "repair_latest": Mutator(LEFT_PAD("repair_latest"), "unchanged"),
 }
 
-# The others: of a name, of a repository, of a namespace.
+# The others: of what nobody sees yet, of a name, of a repository, of a namespace.
 OF_OTHERS = {
+    "begin_publication": Mutator(LEFT_PAD("begin_publication", "4.0.0"), "begun"),
+    "renew_publication": Mutator(call("renew_publication", "acme", READY, 1), "renewed"),
+    "abort_publication": Mutator(call("abort_publication", "acme", READY, 1), "aborted"),
+    "expire_publications": Mutator(call("expire_publications", "acme"), "1"),
     "reserve_name": Mutator(Package("npm", "right-pad")("reserve_name"), "reserved"),
     "release_name": Mutator(Package("npm", "up-pad")("release_name"), "released"),
     "create_repository": Mutator(call("create_repository", "acme", "other"), "created"),
@@ -65,6 +90,28 @@ OF_OTHERS = {
     "drop_repository": Mutator(call("drop_repository", "acme", "main"), "dropped"),
     "purge": Mutator(call("purge", "acme"), "1"),
     "upgrade_scheme": Mutator(call("upgrade_scheme", "acme", 1), "unchanged"),
+    "add_backend": Mutator(call("add_backend", "acme", "tape", "file:///dev/st0"), "created"),
+    "adopt_backend": Mutator(call("adopt_backend", "acme", "disk"), "adopted"),
+    "retire_backend": Mutator(call("retire_backend", "acme", "old disk"), "retired"),
+    "set_repository_backend": Mutator(
+        call("set_repository_backend", "acme", "main", "disk"), "altered"
+    ),
+    "promote_backends": Mutator(call("promote_backends", "acme"), "1"),
+    "record_copy": Mutator(
+        call("record_copy", "acme", UPLOADING, 1, *copy(AWAITED, 1)[1:]), "recorded"
+    ),
+    "claim_copies": Mutator(call("claim_copies", "acme"), "cloud"),
+    "verify_copy": Mutator(call("verify_copy", *copy(STORED, 3), None), "lost"),
+    "record_copy_failure": Mutator(
+        call("record_copy_failure", *copy(AWAITED, 2, "cloud"), 0, "refused"), "recorded"
+    ),
+    "collect_blobs": Mutator(call("collect_blobs", "acme", "disk", INSTALLATION), "disk"),
+    "confirm_blob_deleted": Mutator(call("confirm_blob_deleted", *copy(DELETED, 5), 1), "deleted"),
+    "sequence_events": Mutator(call("sequence_events", "acme"), "26"),  # all that prepare() makes
+    "prune_events": Mutator(call("prune_events", "acme"), "0"),
+    "register_consumer": Mutator(call("register_consumer", "acme", "indexer"), "registered"),
+    "acknowledge_events": Mutator(call("acknowledge_events", "acme", "reader", 0), "unchanged"),
+    "drop_consumer": Mutator(call("drop_consumer", "acme", "reader"), "True"),
 }
 
 ALL = OF_PACKAGES | OF_OTHERS
@@ -75,16 +122,57 @@ def prepare(world: World) -> None:
     world.repository(keep_versions=3)
     for version in ("9.0.0-rc.1", "8.0.0", "7.0.0", "0.1.0", "1.0.0", "2.0.0", "3.0.0-rc.1"):
         world.given(LEFT_PAD("publish", version))
+    signed = LEFT_PAD(
+        "begin_publication", "2.0.0", p_files=[content("left-pad.asc")], p_role="side"
+    )
     world.given(
         LEFT_PAD("yank", "9.0.0-rc.1"),
         LEFT_PAD("quarantine", "8.0.0"),
         LEFT_PAD("delete_version", "7.0.0"),
-        LEFT_PAD("add_files", "2.0.0", p_files=[content("left-pad.asc")]),
+        signed,
+        call("commit_publication", "acme", COMMITTED, 1),
         LEFT_PAD("set_tag", "2.0.0", p_tag="next"),
         LEFT_PAD("set_tag", "9.0.0-rc.1", p_tag="yanked"),
         Package("npm", "up-pad")("reserve_name"),
+        LEFT_PAD("begin_publication", "5.0.0"),
+        LEFT_PAD("begin_publication", "6.0.0"),
+        call("register_consumer", "acme", "reader"),
     )
-    world.insert_version(LEFT_PAD, "6.0.0", "processing", lease_until="-infinity")
+    world.db.execute(
+        "update pkgdb.publication set lease_until = '-infinity' where version = '6.0.0'"
+    )
+    prepare_storage(world)
+
+
+def prepare_storage(world: World) -> None:
+    """`kept`, of whose blobs one is on its way to the disk, one there, and two not needed there any
+    more; and `shared`, whose backend is still said to be filling."""
+    world.repository("kept")
+    world.repository("shared")
+    world.given(
+        call("add_backend", "acme", "disk", "file:///srv/disk"),
+        call("add_backend", "acme", "cloud", "s3://bucket"),
+        call("add_backend", "acme", "old disk", "file:///srv/old"),
+        call("set_repository_backend", "acme", "kept", "disk"),
+        call("set_repository_backend", "acme", "kept", "cloud", "optional"),
+        Package("generic", "twin", "shared")("publish", "1", p_files=[STORED]),
+        call("set_repository_backend", "acme", "shared", "disk"),
+        TOOL("begin_publication", "2", p_files=[AWAITED]),
+    )
+    for publication, version, blob, generation in STORING:
+        world.given(
+            TOOL("begin_publication", version, p_files=[blob]),
+            call("record_copy", "acme", publication, 1, *copy(blob, generation)[1:]),
+            call("commit_publication", "acme", publication, 1),
+        )
+    world.db.execute(
+        "update pkgdb.backend set installation_id = %s where name = 'disk'", [INSTALLATION]
+    )
+    purge, collect = (
+        call("purge", "acme", "kept"),
+        call("collect_blobs", "acme", "disk", INSTALLATION),
+    )
+    world.given(TOOL("delete_version", "4"), purge, collect, TOOL("delete_version", "3"), purge)
 
 
 def public_mutators(db: psycopg.Connection) -> set[str]:

@@ -94,8 +94,8 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
         end $$;
         """,
     ),
-    "added check": (
-        "alter table pkgdb.package_version drop constraint package_version_added_check",
+    "committed check": (
+        "alter table pkgdb.publication drop constraint publication_committed_check",
     ),
     # What counts as one, and what comes first.
     "normal form": (

@@ -33,6 +33,13 @@ def test_holds(world: World, name: str) -> None:
     assert alone(world, name) == (outcome, latest, set())
 
 
+@pytest.mark.parametrize("name", mutators.OF_OTHERS)
+def test_others_leave_it_right(world: World, name: str) -> None:
+    mutators.prepare(world)
+    call, outcome, _ = mutators.OF_OTHERS[name]
+    assert (world.session().do(call), world.violated()) == (outcome, set())
+
+
 @pytest.mark.parametrize("name", MOVERS)
 def test_fails_without_latest_in_each_change(world: World, name: str) -> None:
     mutators.prepare(world)

@@ -8,7 +8,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.permissions.tour import PACKAGE, REPOSITORY, TOUR, Call, file, perform, walk
+from tests.permissions.tour import (
+    KIT,
+    NAMESPACE,
+    PACKAGE,
+    REPOSITORY,
+    TOUR,
+    Call,
+    copy,
+    file,
+    perform,
+    publication,
+    walk,
+)
 
 OTHER = {"p_namespace": "other"}
 SECOND = REPOSITORY | {"p_repository": "gone"}
@@ -28,6 +40,15 @@ HISTORY = [
     Call("create_repository", SECOND),
     Call("publish", SECOND | {"p_ecosystem": "generic", "p_name": "tool", "p_version": "1"}),
     Call("drop_repository", SECOND),
+    Call("begin_publication", KIT | {"p_version": "5.0", "p_files": [file("kit-5.0", "5")]}),
+    Call("record_copy", publication("5.0") | copy("disk", "5")),
+    Call(
+        "record_validation",
+        NAMESPACE
+        | {"p_publication_id": publication("5.0")["p_publication_id"]}
+        | {"p_validator": "scan", "p_result": "succeeded"},
+    ),
+    Call("commit_publication", publication("5.0")),
     Call("create_repository", OTHER | {"p_repository": "main"}),
     Call(
         "publish",
@@ -61,8 +82,11 @@ class Corruption:
 
 ONE, LATEST, IDENTITY = "one live version", "latest is right", "identity and order"
 GHOSTS, REFERENCES, FEED, PROTECTIONS = "ghosts and epochs", "references", "feed", "protections"
+PUBLISHED, STORED = "published means published", "stored bytes"
 
 DEMO = "(select registration_id from pkgdb.registration where name = 'Demo.App')"
+OF_KIT = "registration_id = (select registration_id from pkgdb.registration where name = 'kit')"
+BYTES = "decode(repeat('d', 64), 'hex')"  # of what is published and on the disk
 NO_CHECKS = "set local session_replication_role = replica;"
 COPY_VERSION = """
     insert into pkgdb.package_version
@@ -84,6 +108,14 @@ def version(change: str, which: str = "3.0") -> str:
         f"update pkgdb.package_version set {change}"
         f" where version = '{which}' and registration_id = {DEMO};"
     )
+
+
+def kit(change: str, which: str) -> str:
+    return f"update pkgdb.package_version set {change} where version = '{which}' and {OF_KIT};"
+
+
+def kit_copy(change: str) -> str:
+    return f"update pkgdb.blob_copy set {change} where sha256 = {BYTES};"
 
 
 def registration(change: str, which: str = "Demo.App") -> str:
@@ -238,13 +270,10 @@ CORRUPTIONS = {
         drop("package_version", "removed_check") + version("removed_epoch = 1"),
         *(GHOSTS, "package_version", "^available with an epoch of removal"),
     ),
-    "processing without a lease": Corruption(
-        drop("package_version", "lease_check", "added_check") + version("status = 'processing'"),
-        *(GHOSTS, "package_version", "^processing without a lease"),
-    ),
-    "available with a lease": Corruption(
-        drop("package_version", "lease_check") + version("lease_until = now()"),
-        *(GHOSTS, "package_version", "^available with a lease"),
+    "processing, and nobody publishes it": Corruption(
+        """update pkgdb.publication set status = 'aborted', ended_at = now(), expires_at = now()
+            where status = 'open'""",
+        *(GHOSTS, "package_version", "^processing without an open publication"),
     ),
     "removed before it was added": Corruption(
         drop("package_version", "removed_check") + version("removed_epoch = 0", "3.1"),
@@ -269,8 +298,7 @@ CORRUPTIONS = {
         *(GHOSTS, "file", "^available file of a pending_destruction version"),
     ),
     "an available file of a version that is not": Corruption(
-        drop("package_version", "lease_check", "added_check")
-        + version("status = 'processing', lease_until = now()"),
+        drop("package_version", "added_check") + version("status = 'processing'"),
         *(GHOSTS, "file", "^available file of a version that is not published"),
     ),
     "a file older than its version": Corruption(
@@ -281,6 +309,99 @@ CORRUPTIONS = {
         drop("file", "scope_check")
         + "update pkgdb.file set filename_scope_id = 12345 where filename = '3.0.whl'",
         *(GHOSTS, "file", "^name claimed in a scope"),
+    ),
+    "a publication of what has failed": Corruption(
+        kit("status = 'failed', removed_at = now()", "4.0"),
+        *(PUBLISHED, "publication", "^open, and its version is failed"),
+    ),
+    "a publication of nothing": Corruption(
+        NO_CHECKS + f"delete from pkgdb.package_version where version = '4.0' and {OF_KIT}",
+        *(PUBLISHED, "publication", "^open, and its version is gone"),
+    ),
+    "committed without a validation": Corruption(
+        """update pkgdb.validation set status = 'pending'
+            where publication_id = (
+                select publication_id from pkgdb.publication where version = '5.0')""",
+        *(PUBLISHED, "publication", "^committed without a validation"),
+    ),
+    "committed, and taken back": Corruption(
+        drop("package_version", "added_check")
+        + kit("status = 'processing', added_epoch = null, published_at = null", "5.0"),
+        *(PUBLISHED, "publication", "^committed, and its version is processing"),
+    ),
+    "a file on its way in a publication that has ended": Corruption(
+        """update pkgdb.file set publication_id = (
+                select publication_id from pkgdb.publication where version = '5.0')
+            where filename = 'kit-4.0'""",
+        *(PUBLISHED, "file", "^processing without an open publication"),
+    ),
+    "a file on its way to another version": Corruption(
+        NO_CHECKS
+        + drop("file", "scope_check")
+        + f"""update pkgdb.file set version_id = (
+                select version_id from pkgdb.package_version where version = '5.0' and {OF_KIT})
+            where filename = 'kit-4.0'""",
+        *(PUBLISHED, "file", "^processing without an open publication of its version"),
+    ),
+    "a published file that is still on its way": Corruption(
+        drop("file", "publication_check")
+        + """update pkgdb.file set publication_id = (
+                select publication_id from pkgdb.publication where status = 'open')
+            where filename = 'kit-5.0'""",
+        *(PUBLISHED, "file", "^processing without"),
+    ),
+    "published bytes of which there is no copy": Corruption(
+        f"delete from pkgdb.blob_copy where sha256 = {BYTES}",
+        *(STORED, "blob_copy", "^no copy of published bytes on a required backend"),
+    ),
+    "lost bytes that nobody is told to bring": Corruption(
+        kit_copy("state = 'lost'"),
+        *(STORED, "blob_copy", "^no copy of published bytes on a required backend"),
+    ),
+    "published bytes that never came": Corruption(
+        kit_copy("state = 'pending', present_at = null"),
+        *(STORED, "blob_copy", "^no copy of published bytes on a required backend"),
+    ),
+    "two live copies": Corruption(
+        "drop index pkgdb.blob_copy_live_key;"
+        + f"""insert into pkgdb.blob_copy (namespace, sha256, backend_id, state, created_at)
+            select namespace, sha256, backend_id, 'pending', now()
+              from pkgdb.blob_copy where sha256 = {BYTES}""",
+        *(STORED, "blob_copy", "^2 live copies"),
+    ),
+    "a copy on no backend": Corruption(
+        NO_CHECKS + kit_copy("backend_id = 999999"), STORED, "blob_copy", "^no such backend"
+    ),
+    "a copy on a retired backend": Corruption(
+        "update pkgdb.backend set status = 'retired', retired_at = now()",
+        *(STORED, "blob_copy", "^present on a retired backend"),
+    ),
+    "a deletion that is never due": Corruption(
+        kit_copy("state = 'deleting', next_attempt_at = null"),
+        *(STORED, "blob_copy", "^deleting, and never due"),
+    ),
+    "a copy of no blob": Corruption(
+        NO_CHECKS + f"delete from pkgdb.blob where sha256 = {BYTES}",
+        *(STORED, "blob_copy", "^no such blob"),
+    ),
+    "a blob that is forgotten": Corruption(
+        """insert into pkgdb.blob (namespace, sha256, size, created_at)
+            values ('acme', decode(repeat('00', 32), 'hex'), 1, now())""",
+        *(STORED, "blob", "^nothing needs it, and the collector does not know"),
+    ),
+    "a blob that is forgotten on a backend": Corruption(
+        f"""update pkgdb.file set sha256 = (
+                select sha256 from pkgdb.blob where size = 100 and sha256 <> {BYTES} limit 1)
+            where sha256 = {BYTES}""",
+        *(STORED, "blob", "^nothing needs it, and the collector does not know"),
+    ),
+    "a repository on a retired backend": Corruption(
+        "update pkgdb.backend set status = 'retired', retired_at = now()",
+        *(STORED, "repository_backend", "^a repository without a live backend"),
+    ),
+    "a repository on no backend": Corruption(
+        NO_CHECKS + "delete from pkgdb.backend",
+        *(STORED, "repository_backend", "^a repository without a live backend"),
     ),
     "a version without its registration": Corruption(
         NO_CHECKS + f"delete from pkgdb.registration where registration_id = {DEMO}",
@@ -330,7 +451,7 @@ CORRUPTIONS = {
         *(FEED, "registration", r"^revision \d+, but \d+ events up to revision \d+"),
     ),
     "an event that is lost": Corruption(
-        "delete from pkgdb.outbox where event = 'yanked' and version = '1.1'",
+        "delete from pkgdb.outbox where event = 'yanked' and version = '5.0'",
         *(FEED, "registration", r"^revision \d+, but \d+ events up to revision \d+"),
     ),
     "no events at all": Corruption(
@@ -415,7 +536,7 @@ def test_keys_lead_to_the_row(rich: psycopg.Connection[Any]) -> None:
 
 def test_there_are_enough_kinds() -> None:
     promises = {corruption.promise for corruption in CORRUPTIONS.values()}
-    assert len(promises) == 7
+    assert len(promises) == 9
     assert len(CORRUPTIONS) >= 20
 
 

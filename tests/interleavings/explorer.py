@@ -1,7 +1,8 @@
 """Runs calls against each other, step by step, and holds what comes out to some serial order."""
 
 import os
-from collections.abc import AsyncIterator, Collection, Sequence
+import re
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,10 +12,11 @@ from typing import Any
 
 import psycopg
 
-from tests.interleavings.operations import ARRANGEMENTS, CALLS, DAMAGE, HOLD_SLOT
-from tests.interleavings.sessions import Session, Sessions, script
+from tests.interleavings.operations import ARRANGEMENTS, DAMAGE, END_OF_LEASES, OPERATIONS
+from tests.interleavings.sessions import NOTHING, Ids, Session, Sessions, statement
 from tests.model import Call, Model, State, call
 
+PASSING_OVER = {"purge", "collect_blobs", "claim_copies"}
 Schedule = tuple[int, ...]  # whose step is next; the steps of each: begin, call, commit
 
 
@@ -65,12 +67,63 @@ def arranged(state: str) -> Model:
     """The model in that state."""
     model = Model()
     for each in ARRANGEMENTS[state]:
-        if each.function == "hold_slot":
-            model.hold_slot(**each.arguments)
+        if each.function == "lapse":
+            model.lapse()
         else:
             model.begin()
-            assert not isinstance(model.outcome(each), str)
+            answer = model.outcome(addressed(model, each))
+            assert not isinstance(answer, str), (state, each, answer)
     return model
+
+
+def addressed(model: Model, asked: Call) -> Call:
+    """The call with the model's numbers: of its publication, which it names by its place, and of
+    the newest copy of those bytes. None where there is none."""
+    arguments = dict(asked.arguments)
+    if "publication" in arguments:
+        begun = model.publications[arguments["publication"] - 1 :]
+        arguments["publication"] = begun[0].number if begun else None
+    if "sha256" in arguments:
+        there = model.generations(arguments["backend"], arguments["sha256"])
+        arguments["generation"] = there[-1] if there else None
+    return Call(asked.function, arguments)
+
+
+LOOKUPS = {
+    "publication": "select publication_id from pkgdb.publication where namespace = 'NAMESPACE'"
+    " order by publication_id offset {} limit 1",
+    "generation": "select generation from pkgdb.blob_copy where namespace = 'NAMESPACE'"
+    " order by generation offset {} limit 1",
+    "installation": "select installation_id from pkgdb.backend where namespace = 'NAMESPACE'"
+    " and name = '{}'",
+}
+
+
+def symbolic(model: Model) -> Ids:
+    """Ids that `script` turns into lookups. The model counts in the order of the tables."""
+    publications = [publication.number for publication in model.publications]
+    return Ids(
+        {number: f"@publication {place}" for place, number in enumerate(publications)},
+        {number: f"@generation {place}" for place, number in enumerate(model.generations())},
+        {backend: f"@installation {backend}" for backend in model.backends},
+    )
+
+
+def script(connection: psycopg.Connection[Any], state: str) -> str:
+    """The calls that bring namespace NAMESPACE into that state: one text for one round trip."""
+    mogrify = psycopg.ClientCursor(connection).mogrify
+    model, texts = Model(), []
+    for each in ARRANGEMENTS[state]:
+        model.begin()
+        if each.function == "lapse":
+            model.lapse()
+            texts.append(END_OF_LEASES)
+            continue
+        asked = addressed(model, each)
+        text = mogrify(*statement("NAMESPACE", asked, symbolic(model)))
+        texts.append(re.sub(r"'@(\w+) (\w+)'", lambda m: f"({LOOKUPS[m[1]].format(m[2])})", text))
+        model.outcome(asked)
+    return ";\n".join(texts)
 
 
 def model_outcome(
@@ -78,21 +131,27 @@ def model_outcome(
     calls: Sequence[Call],
     order: Sequence[int],
     aborted: Collection[int] = (),
-    purge_passes_over: bool = False,
+    passing: bool = False,
 ) -> Observation:
     """What the model says of the calls in a serial order, of which some are rolled back.
 
-    A purge passes over a ghost that a restore holds, and leaves it to the next purge: in a serial
-    order it comes after the restore, and does not find that ghost.
+    `passing`: a purge passes over a ghost that a restore holds, and leaves it to the next purge: in
+    a serial order it comes after the restore, and does not find that ghost. Likewise a collector,
+    and who makes copies, pass over what others hold.
     """
-    model = arranged(state).copy()
+    start = arranged(state)
+    model = start.copy()
     outcomes: list[Any] = [None] * len(calls)
     restored: set[int] = set()
     for who in order:
         model.begin()
-        asked = calls[who]
-        if asked.function == "purge" and purge_passes_over:
+        asked = addressed(start, calls[who])
+        if asked.function == "purge" and passing:
             asked = call("purge", **asked.arguments, locked=frozenset(restored))
+        elif asked.function == "collect_blobs" and passing:
+            asked = call("collect_blobs", **asked.arguments, passing=frozenset(model.blobs))
+        elif asked.function == "claim_copies" and passing:
+            asked = call("claim_copies", locked=frozenset(model.generations()))
         before = model.copy()
         outcomes[who] = model.outcome(asked)
         restored |= model.restored
@@ -107,20 +166,15 @@ class Explorer:
         self.sessions = sessions
         self.report = Report()
         self.namespaces = (f"ns{number}" for number in count(1))
-        self.scripts = {state: self._script(calls) for state, calls in ARRANGEMENTS.items()}
+        self.scripts = {state: script(setup, state) for state in ARRANGEMENTS}
         self.scripts["damaged"] = f"{self.scripts['available']};\n{DAMAGE}"
 
-    def _script(self, calls: list[Call]) -> str:
-        mogrify = psycopg.ClientCursor(self.setup).mogrify
-        return ";\n".join(
-            mogrify(HOLD_SLOT, each.arguments | {"namespace": "NAMESPACE"})
-            if each.function == "hold_slot"
-            else script(self.setup, "NAMESPACE", [each])
-            for each in calls
-        )
-
     async def explore(
-        self, state: str, names: tuple[str, str], among: Sequence[Schedule] = CRUCIAL
+        self,
+        state: str,
+        names: tuple[str, str],
+        among: Sequence[Schedule] = CRUCIAL,
+        operations: Mapping[str, Call] = OPERATIONS,
     ) -> None:
         """Two calls in every schedule that differs: each must end as one of the serial ones does.
 
@@ -128,7 +182,7 @@ class Explorer:
         the model says that neither call changes anything, there is nothing to explore.
         """
         self.report.pairs += 1
-        calls = [CALLS[name] for name in names]
+        calls = [operations[name] for name in names]
         expected: list[Observation] = []
         if state != "damaged":
             expected = [model_outcome(state, calls, order) for order in ((0, 1), (1, 0))]
@@ -149,7 +203,7 @@ class Explorer:
                 by = expected[schedule[0] :][:1] or [seen]
             else:
                 by = serial
-                if {*names} == {"purge", "restore_version"}:
+                if not {each.function for each in calls}.isdisjoint(PASSING_OVER):
                     passing = [model_outcome(state, calls, o, (), True) for o in ((0, 1), (1, 0))]
                     by = serial + passing
             if seen not in by:
@@ -169,6 +223,10 @@ class Explorer:
         """
         namespace = next(self.namespaces)
         self.setup.execute(self.scripts[state].replace("NAMESPACE", namespace).encode())
+        ids, calls = NOTHING, list(calls)
+        if state != "damaged":
+            calls = [addressed(arranged(state), each) for each in calls]
+            ids = self._ids(namespace, arranged(state))
         outcomes: list[Any] = [None] * len(calls)
         taken: list[int] = []
         ahead = list(schedule)
@@ -176,7 +234,7 @@ class Explorer:
             who = next(who for who in ahead if not self.sessions[who].waiting)
             ahead.remove(who)
             step = taken.count(who) + (taken.count(who) == 2 and who in aborted)
-            await self._step(namespace, calls[who], self.sessions[who], step)
+            await self._step(namespace, calls[who], self.sessions[who], step, ids)
             taken.append(who)
             for place, session in enumerate(self.sessions):
                 if session.answered:
@@ -189,12 +247,34 @@ class Explorer:
             tuple(outcomes), await self.sessions.read_state(namespace), len(violations)
         )
 
-    async def _step(self, namespace: str, call: Call, session: Session, step: int) -> None:
+    def _ids(self, namespace: str, model: Model) -> Ids:
+        """Where the model has publications or copies: what the tables call them."""
+
+        def those(column: str, table: str) -> list[Any]:
+            query = f"select {column} from pkgdb.{table} where namespace = %s order by {column}"
+            return [found for (found,) in self.setup.execute(query.encode(), [namespace])]
+
+        if not model.publications and not model.backends:
+            return NOTHING
+        numbers = [publication.number for publication in model.publications]
+        installations = self.setup.execute(
+            "select name::text, installation_id from pkgdb.backend where namespace = %s",
+            [namespace],
+        )
+        return Ids(
+            dict(zip(numbers, those("publication_id", "publication"), strict=True)),
+            dict(zip(model.generations(), those("generation", "blob_copy"), strict=True)),
+            dict(installations.fetchall()),
+        )
+
+    async def _step(
+        self, namespace: str, call: Call, session: Session, step: int, ids: Ids
+    ) -> None:
         if step == 0:
             await session.begin()
             return
         if step == 1:
-            session.start(namespace, call)
+            session.start(namespace, call, ids)
         elif step == 2:
             await session.commit()
         else:

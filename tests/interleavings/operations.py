@@ -77,12 +77,14 @@ ABSENT = [
 ]
 AVAILABLE = [*ABSENT, call("publish", **VERSION, **CONTENT)]
 
+LAPSE = call("lapse")  # every lease ends: no function of the interface
+
 # What 2.0 is when the calls meet. `processing`: a publisher reserved it and crashed.
 STATES: dict[str, list[Call]] = {
     "no such name": CREATED,
     "reserved name": [*CREATED, call("reserve_name", **PACKAGE)],
     "absent": ABSENT,
-    "processing": [*ABSENT, call("hold_slot", **VERSION)],
+    "processing": [*ABSENT, call("begin_publication", **VERSION), LAPSE],
     "available": AVAILABLE,
     "yanked": [*AVAILABLE, call("yank", **VERSION)],
     "quarantined": [*AVAILABLE, call("quarantine", **VERSION)],
@@ -129,15 +131,116 @@ NAMING_STATES: dict[str, list[Call]] = {
     "p.kg in other": [*TWO, NAMING["publish p.kg in other"]],
 }
 
-CALLS = OPERATIONS | NAMING
-ARRANGEMENTS = STATES | NAMING_STATES
+# Publishing in steps. `publication=1` is the first one that was begun when the calls meet.
+SIDE = file("pkg-2.0.sig")
+FIRST = {"publication": 1, "fence": 1}
+FAILED: dict[str, Any] = {"publication": 1, "validator": "scan", "result": "failed"}
+PUBLISHING: dict[str, Call] = {
+    "begin": call("begin_publication", **VERSION, **CONTENT),
+    "begin with a key": call("begin_publication", **VERSION, **CONTENT, request_key="key"),
+    "begin other content": call(
+        "begin_publication", **VERSION, files=[file("pkg-2.0.tar.gz", "other")]
+    ),
+    "begin other metadata": call("begin_publication", **VERSION, metadata={"summary": "2"}),
+    "begin one more file": call("begin_publication", **VERSION, files=[file("pkg-2.0.whl")]),
+    "begin a side file": call("begin_publication", **VERSION, files=[SIDE], role="side"),
+    "renew": call("renew_publication", **FIRST),
+    "succeed": call("record_validation", **FAILED | {"result": "succeeded"}),
+    "fail": call("record_validation", **FAILED),
+    "fail later": call("record_validation", **FAILED, round=2, quarantine=True),
+    "commit": call("commit_publication", **FIRST),
+    "commit the second": call("commit_publication", publication=2, fence=1),
+    "commit with fence 2": call("commit_publication", publication=1, fence=2),
+    "abort": call("abort_publication", **FIRST),
+    "expire": OPERATIONS["expire_publications"],
+}
+# Which of the other calls meet them: what writes or hides the same rows.
+BESIDE_PUBLISHING = [
+    *("publish", "publish other content", "publish one more file", "publish_many", "add_files"),
+    *("quarantine", "delete_version", "restore_version", "delete_file", "purge"),
+    *("apply_retention", "alter_repository (rules)", "drop_repository", "release_name"),
+]
+BEGUN = PUBLISHING["begin with a key"]
+PUBLISHING_STATES: dict[str, list[Call]] = {
+    "no such name": CREATED,
+    "deleted": STATES["deleted"],
+    "begun": [*ABSENT, BEGUN],
+    "begun, a new name": [*CREATED, BEGUN],
+    "given up": [*ABSENT, BEGUN, LAPSE],
+    "given up, a new name": [*CREATED, BEGUN, LAPSE],
+    "two begun": [*CREATED, BEGUN, PUBLISHING["begin one more file"]],
+    "a side file begun": [*AVAILABLE, PUBLISHING["begin a side file"]],
+    "committed": [*ABSENT, BEGUN, PUBLISHING["commit"]],
+    "to be validated": [
+        *CREATED,
+        call("alter_repository", **REPOSITORY, policy={"validators": {"scan": "required"}}),
+        BEGUN,
+    ],
+}
 
-HOLD_SLOT = """
-    insert into pkgdb.package_version
-        (namespace, registration_id, scheme, version, status, lease_until, created_at)
-    select g.namespace, g.registration_id, g.scheme, %(version)s, 'processing', now(), now()
-      from pkgdb.registration g
-     where g.namespace = %(namespace)s
+# Bytes: those of the one file, on a disk that the repository requires, and in a cloud.
+DISK: dict[str, Any] = {"backend": "disk", "sha256": MAIN["sha256"]}
+CLOUD = DISK | {"backend": "cloud"}
+
+
+def requires(backend: str, requirement: str) -> Call:
+    named = {"backend": backend, "requirement": requirement}
+    return call("set_repository_backend", **REPOSITORY, **named)
+
+
+STORING: dict[str, Call] = {
+    "begin": PUBLISHING["begin"],
+    "publish": OPERATIONS["publish"],
+    "record a copy": call("record_copy", **FIRST, **DISK),
+    "commit": PUBLISHING["commit"],
+    "abort": PUBLISHING["abort"],
+    "delete_version": OPERATIONS["delete_version"],
+    "restore_version": OPERATIONS["restore_version"],
+    "purge": OPERATIONS["purge"],
+    "drop_repository": OPERATIONS["drop_repository"],
+    "require the cloud": requires("cloud", "required"),
+    "do without the disk": requires("disk", "none"),
+    "promote_backends": call("promote_backends"),
+    "claim_copies": call("claim_copies"),
+    "find the bytes": call("verify_copy", **CLOUD, found_sha256=MAIN["sha256"]),
+    "find nothing": call("verify_copy", **DISK, found_sha256=None),
+    "fail to copy": call("record_copy_failure", **CLOUD, attempt=1),
+    "collect_blobs": call("collect_blobs", backend="disk"),
+    "confirm": call("confirm_blob_deleted", **DISK, attempt=1),
+    "sequence_events": call("sequence_events"),
+}
+BACKENDS = [
+    *CREATED,
+    call("add_backend", backend="disk", url="file:///srv/disk"),
+    call("add_backend", backend="cloud", url="s3://bucket"),
+    requires("disk", "required"),
+]
+STORED = [*BACKENDS, BEGUN, STORING["record a copy"], STORING["commit"]]
+UNNEEDED = [*STORED, STORING["delete_version"], STORING["purge"]]
+STORING_STATES: dict[str, list[Call]] = {
+    "announced": [*BACKENDS, BEGUN],
+    "arrived": [*BACKENDS, BEGUN, STORING["record a copy"]],
+    "stored": [*STORED, STORING["sequence_events"]],
+    "being copied": [*STORED, requires("cloud", "required"), STORING["claim_copies"]],
+    "filled": [
+        *STORED,
+        requires("cloud", "required"),
+        STORING["claim_copies"],
+        STORING["find the bytes"],
+    ],
+    "lost": [*STORED, STORING["find nothing"]],
+    "deleted": [*STORED, STORING["delete_version"]],
+    "unneeded": UNNEEDED,
+    "collected": [*UNNEEDED, STORING["collect_blobs"]],
+}
+
+ARRANGEMENTS = STATES | NAMING_STATES
+ARRANGEMENTS |= {f"publishing: {name}": calls for name, calls in PUBLISHING_STATES.items()}
+ARRANGEMENTS |= {f"storing: {name}": calls for name, calls in STORING_STATES.items()}
+
+END_OF_LEASES = """
+    update pkgdb.publication set lease_until = '-infinity'
+     where namespace = 'NAMESPACE' and status = 'open'
 """
 
 # What a hand-written statement may leave behind, for repair_latest.

@@ -7,12 +7,14 @@ server for that and never a clock.
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import psycopg
-from psycopg import AsyncConnection, ClientCursor
+from psycopg import AsyncConnection
+from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
 from tests.model import Call, State, arranged
@@ -22,9 +24,41 @@ JSON_ARGUMENTS = {"policy", "files", "metadata", "items"}
 DEADLOCK_TIMEOUT = "1ms"  # so that who closes a circle is who gets 40P01
 
 
-def statement(namespace: str, call: Call) -> tuple[str, dict[str, Any]]:
+# What of an answer is the same whenever it is given: as `tests.model.Model` answers.
+ANSWERS: dict[str, Callable[[Any], Any]] = {
+    "version_id": lambda row: (row.outcome, row.revision, row.version_id is not None),
+    "repository_id": lambda row: (row.outcome, row.revision),
+    "copies": lambda row: (
+        *(row.outcome, row.fence, row.state),
+        tuple(sorted((c["backend"], c["sha256"], c["requirement"]) for c in row.copies)),
+        tuple(sorted((v["validator"], v["requirement"], v["status"]) for v in row.validations)),
+    ),
+    "validator": lambda row: (row.outcome, row.status, row.attempts),
+    "backend": lambda row: (row.outcome, row.state),
+    "installation_id": lambda row: (row.outcome,),
+}
+
+
+@dataclass(frozen=True)
+class Ids:
+    """From the numbers by which the model knows publications and copies to those of the tables."""
+
+    publications: Mapping[int, Any] = field(default_factory=dict)
+    generations: Mapping[int, Any] = field(default_factory=dict)
+    installations: Mapping[str, Any] = field(default_factory=dict)
+
+
+def statement(namespace: str, call: Call, ids: Ids) -> tuple[str, dict[str, Any]]:
     """The call as SQL, with its parameters."""
     arguments = {"namespace": namespace, **call.arguments}
+    if "publication" in arguments:
+        number = arguments.pop("publication")
+        arguments["publication_id"] = number and ids.publications[number]
+    if "generation" in arguments:
+        number = arguments["generation"]
+        arguments["generation"] = number and ids.generations[number]
+    if call.function == "collect_blobs":
+        arguments["installation_id"] = ids.installations.get(arguments["backend"])
     if "name" in arguments:
         arguments["ecosystem"] = "pypi"
     if "items" in arguments:
@@ -34,35 +68,37 @@ def statement(namespace: str, call: Call) -> tuple[str, dict[str, Any]]:
     return f"select * from pkgdb.{call.function}({names})", values
 
 
-def script(connection: psycopg.Connection[Any], namespace: str, calls: list[Call]) -> str:
-    """Several calls as one text for one round trip."""
-    cursor = ClientCursor(connection)
-    return ";\n".join(cursor.mogrify(*statement(namespace, call)) for call in calls)
-
-
-def answer(columns: list[str], rows: list[tuple[Any, ...]]) -> Any:
+def answer(rows: list[Any], columns: Sequence[str]) -> Any:
     """What a function answered, without ids: as `tests.model.Model` answers."""
     if columns[0] == "item":
-        return tuple((row[0], row[4], row[3], row[5]) for row in rows)
+        return tuple((row.item, row.outcome, row.revision, row.sqlstate) for row in rows)
+    if "source_key" in columns:
+        return sorted((row.sha256, row.attempt) for row in rows)
     (row,) = rows
-    named = dict(zip(columns, row, strict=True))
-    if "version_id" in named:
-        return named["outcome"], named["revision"], named["version_id"] is not None
-    if "repository_id" in named:
-        return named["outcome"], named["revision"]
-    return row if len(row) > 1 else row[0]
+    kinds = [kind for kind in ("copies", *ANSWERS) if kind in columns]
+    if kinds and "outcome" in columns:
+        return ANSWERS[kinds[0]](row)
+    return tuple(row) if len(row) > 1 else row[0]
 
 
-async def outcome(connection: AsyncConnection[Any], namespace: str, call: Call) -> Any:
-    """What the call answers, or its SQLSTATE."""
+async def outcome(
+    connection: AsyncConnection[Any], namespace: str, call: Call, ids: Ids, seen: list[Any]
+) -> Any:
+    """What the call answers, or its SQLSTATE. `seen` gets the rows as they are."""
     try:
-        cursor = await connection.execute(*statement(namespace, call))
+        async with connection.cursor(row_factory=namedtuple_row) as cursor:
+            await cursor.execute(*statement(namespace, call, ids))
+            assert cursor.description is not None
+            columns = [column.name for column in cursor.description]
+            seen[:] = await cursor.fetchall()
     except psycopg.Error as error:
         if error.sqlstate is None:
             raise  # that was not the server
         return error.sqlstate
-    assert cursor.description is not None
-    return answer([column.name for column in cursor.description], await cursor.fetchall())
+    return answer(seen, columns)
+
+
+NOTHING = Ids()
 
 
 class Session:
@@ -72,6 +108,7 @@ class Session:
         self.connection = connection
         self.pid = connection.info.backend_pid
         self.pending: asyncio.Task[Any] | None = None
+        self.rows: list[Any] = []  # of the last answer, ids and all
 
     @property
     def waiting(self) -> bool:
@@ -89,9 +126,12 @@ class Session:
             and isinstance(self.pending.result(), str)
         )
 
-    def start(self, namespace: str, call: Call) -> None:
+    def start(self, namespace: str, call: Call, ids: Ids) -> None:
         assert self.pending is None
-        self.pending = asyncio.create_task(outcome(self.connection, namespace, call))
+        self.rows = []
+        self.pending = asyncio.create_task(
+            outcome(self.connection, namespace, call, ids, self.rows)
+        )
 
     def take(self) -> Any:
         """The answer of the call that has ended, or its SQLSTATE."""
@@ -145,9 +185,9 @@ class Sessions:
             if all(blockers[s.pid] for s in pending if s.waiting) and not circular(blockers):
                 return
 
-    async def observe(self, namespace: str, call: Call) -> Any:
+    async def observe(self, namespace: str, call: Call, ids: Ids = NOTHING) -> Any:
         """What the call answers, made by the observer in a transaction of its own."""
-        return await outcome(self.observer, namespace, call)
+        return await outcome(self.observer, namespace, call, ids, [])
 
     async def reset(self) -> None:
         """Roll everything back, whoever waits for whom."""
@@ -239,7 +279,53 @@ STATE = "select jsonb_build_object({})".format(
                         "repository, name, tag, pkgdb.normalize_version('pypi', version), variant",
                         "pkgdb.tags",
                     ),
-                    ("events", "event, name, version, revision", "pkgdb.outbox"),
+                    ("waiting", "event, name, version, revision", "pkgdb.outbox"),
+                    (
+                        "events",
+                        "event, name, version, revision",
+                        "(select namespace, event, name, version, revision from pkgdb.outbox"
+                        " union all select namespace, event, name, version, revision"
+                        " from pkgdb.feed_event) e",
+                    ),
+                    (
+                        "arriving",
+                        "g.name, v.normalized_version, v.variant, f.filename,"
+                        " encode(f.sha256, 'hex'), f.role",
+                        "(select * from pkgdb.file where status = 'processing') f"
+                        " join pkgdb.package_version v using (namespace, registration_id,"
+                        " version_id) join pkgdb.registration g using (namespace,"
+                        " registration_id)",
+                    ),
+                    (
+                        "publications",
+                        "name, version, variant, role, status, fence, outcome, revision",
+                        "pkgdb.publication",
+                    ),
+                    (
+                        "validations",
+                        "p.name, p.version, p.variant, v.validator, v.round, v.requirement,"
+                        " v.status, v.attempts",
+                        "pkgdb.validation v join pkgdb.publication p"
+                        " using (namespace, publication_id)",
+                    ),
+                    (
+                        "backends",
+                        "repository, backend, requirement",
+                        "pkgdb.repository_backends",
+                    ),
+                    (
+                        "copies",
+                        "b.name, encode(c.sha256, 'hex'), c.state, c.attempts,"
+                        " c.present_at is not null",
+                        "pkgdb.blob_copy c join pkgdb.backend b using (namespace, backend_id)",
+                    ),
+                    (
+                        "blobs",
+                        "encode(o.sha256, 'hex'), o.size, o.unneeded_since is not null and not"
+                        " exists (select from pkgdb.file f where f.namespace = o.namespace"
+                        " and f.sha256 = o.sha256)",
+                        "pkgdb.blob o",
+                    ),
                 ]
             ),
             relation(

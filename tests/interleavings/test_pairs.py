@@ -11,8 +11,26 @@ from random import Random
 import psycopg
 import pytest
 
-from tests.interleavings.explorer import CRUCIAL, SERIAL, Schedule, explorer, model_outcome, seed
-from tests.interleavings.operations import NAMING, NAMING_STATES, OPERATIONS, STATES
+from tests.interleavings.explorer import (
+    CRUCIAL,
+    SERIAL,
+    Schedule,
+    described,
+    explorer,
+    model_outcome,
+    seed,
+)
+from tests.interleavings.operations import (
+    BESIDE_PUBLISHING,
+    NAMING,
+    NAMING_STATES,
+    OPERATIONS,
+    PUBLISHING,
+    PUBLISHING_STATES,
+    STATES,
+    STORING,
+    STORING_STATES,
+)
 
 pytestmark = pytest.mark.slow
 NAMES = list(OPERATIONS)
@@ -39,12 +57,18 @@ def test_every_pair_is_in_a_list() -> None:
     assert paired == {frozenset(pair) for pair in combinations_with_replacement(NAMES, 2)}
 
 
-@pytest.mark.parametrize("state", STATES)
+ALONE = {state: OPERATIONS for state in STATES}
+ALONE |= {f"publishing: {state}": OPERATIONS | PUBLISHING for state in PUBLISHING_STATES}
+ALONE |= {f"storing: {state}": STORING for state in STORING_STATES}
+
+
+@pytest.mark.parametrize("state", ALONE)
 async def test_a_call_alone_does_what_the_model_says(state: str, dsn: str) -> None:
     async with explorer(dsn) as explore:
-        for name in NAMES:
-            seen = await explore.run(state, [OPERATIONS[name]], (0, 0, 0))
-            assert seen == model_outcome(state, [OPERATIONS[name]], [0]), name
+        for name, each in ALONE[state].items():
+            seen = await explore.run(state, [each], (0, 0, 0))
+            expected = model_outcome(state, [each], [0])
+            assert seen == expected, described(state, [name], (0, 0, 0), seen, [expected])
         assert await explore.sessions.violations() == []
 
 
@@ -63,7 +87,30 @@ async def test_pairs_that_claim_names_end_as_in_a_serial_order(state: str, dsn: 
     """Of two repositories that share a scope, one of which guards against look-alikes."""
     async with explorer(dsn) as explore:
         for names in combinations_with_replacement(NAMING, 2):
-            await explore.explore(state, names)
+            await explore.explore(state, names, operations=NAMING)
+        print(explore.report)
+        assert explore.report.disagreements == []
+        assert await explore.sessions.violations() == []
+
+
+@pytest.mark.parametrize("state", PUBLISHING_STATES)
+async def test_steps_of_publications_end_as_in_a_serial_order(state: str, dsn: str) -> None:
+    """Each step beside each, and beside those other calls that write or hide the same rows."""
+    pairs = [*combinations_with_replacement(PUBLISHING, 2), *product(PUBLISHING, BESIDE_PUBLISHING)]
+    async with explorer(dsn) as explore:
+        for names in pairs:
+            await explore.explore(f"publishing: {state}", names, operations=OPERATIONS | PUBLISHING)
+        print(explore.report)
+        assert explore.report.disagreements == []
+        assert await explore.sessions.violations() == []
+
+
+@pytest.mark.parametrize("state", STORING_STATES)
+async def test_pairs_about_bytes_end_as_in_a_serial_order(state: str, dsn: str) -> None:
+    """Of the same bytes, on a backend that is required and on another."""
+    async with explorer(dsn) as explore:
+        for names in combinations_with_replacement(STORING, 2):
+            await explore.explore(f"storing: {state}", names, operations=STORING)
         print(explore.report)
         assert explore.report.disagreements == []
         assert await explore.sessions.violations() == []

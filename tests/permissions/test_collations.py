@@ -1,15 +1,18 @@
 """The collation of a caller's text changes nothing: neither answers nor errors."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tests.permissions.tour import TOUR, Call, walk
+from tests.permissions.tour import TOUR, Call, known, walk
 
 COLLATIONS = ["C", "POSIX", "ucs_basic", "und-x-icu", "ignore_case"]
+TYPES = {str: "text", int: "integer", timedelta: "interval", UUID: "uuid"}
 
 
 def in_collations(
@@ -18,15 +21,16 @@ def in_collations(
     """The call, with texts that are columns, or terms, of these collations in turn."""
     columns, terms = [], []
     place = 0
-    for name, value in call.arguments.items():
+    arguments = known(db, call)
+    for name, value in arguments.items():
         collation = ""
         if isinstance(value, str):
             collation = f' collate "{collations[place % len(collations)]}"'
             place += 1
-        of_type = {str: "text", int: "bigint"}.get(type(value), "jsonb")
+        of_type = TYPES.get(type(value), "jsonb")
         columns.append(f"{name} {of_type}{collation}")
         terms.append(f"{name} => %s::{of_type}{collation}" if explicit else f"{name} => t.{name}")
-    values = [Jsonb(v) if isinstance(v, dict | list) else v for v in call.arguments.values()]
+    values = [Jsonb(v) if isinstance(v, dict | list) else v for v in arguments.values()]
     function = f"pkgdb.{call.function}"
     if explicit:
         return db.execute(f"select * from {function}({', '.join(terms)})", values).fetchall()

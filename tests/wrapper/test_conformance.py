@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -143,6 +144,114 @@ def test_the_life_of_a_repository(registry: Any) -> None:
     assert registry.expire_publications("acme") == 0
     assert repo.rename("other").outcome == "renamed"
     assert registry.drop_repository("acme", "other", force=True).outcome == "dropped"
+
+
+def test_the_life_of_a_publication(opened: Any, repo: Any) -> None:
+    registry = opened.registry
+    made = registry.add_backend("acme", "disk", "file:///srv/objects", actor="me")
+    assert made.outcome == "created"
+    assert isinstance(made.installation_id, UUID)
+    opened.commit()
+    assert repo.set_backend("disk").outcome == "altered"
+    opened.commit()
+    repo.alter({"validators": {"scan": "required"}})
+    opened.commit()
+
+    begun = repo.begin_publication("pkg:pypi/demo@1.0", files=[WHEEL], request_key="k")
+    assert (begun.outcome, begun.state) == ("begun", "open")
+    (copy,) = begun.copies
+    assert isinstance(copy, pkgdb.MissingCopy)
+    assert (copy.backend, copy.url, copy.sha256, copy.size, copy.requirement) == (
+        *("disk", "file:///srv/objects", DIGEST, 10, "required"),
+    )
+    assert begun.validations == (pkgdb.Validation("scan", "required", "pending"),)
+    other = repo.begin_publication("pkg:pypi/demo@1.0", files=[WHEEL], actor="another")
+    assert (other.outcome, other.fence) == ("in_progress", None)
+    held = repo.begin_publication("pkg:pypi/demo@1.0", files=[WHEEL], request_key="k")
+    assert held.outcome == "resumed"
+    with pytest.raises(pkgdb.StaleRevision), registry.transaction() as tx:
+        tx.renew_publication("acme", begun.publication_id, begun.fence)
+    me = ("acme", held.publication_id, held.fence)
+    assert registry.renew_publication(*me, timedelta(hours=1)).lease_until > held.lease_until
+    with pytest.raises(pkgdb.InvalidState), registry.transaction() as tx:
+        tx.commit_publication(*me)
+    recorded = registry.record_copy(*me, copy.backend, copy.sha256, copy.generation)
+    assert recorded == pkgdb.CopyRef("disk", DIGEST, copy.generation, "present", "recorded")
+    said = registry.record_validation("acme", held.publication_id, "scan", "succeeded", "clean")
+    assert (said.status, said.round, said.outcome) == ("succeeded", 1, "recorded")
+    done = registry.commit_publication(*me)
+    assert done.outcome == "created"
+    again = repo.begin_publication("pkg:pypi/demo@1.0", files=[WHEEL])
+    assert (again.outcome, again.publication_id, again.copies) == ("unchanged", None, ())
+
+    given_up = repo.begin_publication("pypi", "demo", "2.0")
+    gone = registry.abort_publication("acme", given_up.publication_id, given_up.fence, reason="no")
+    assert (gone.outcome, gone.state) == ("aborted", "aborted")
+
+
+def test_the_life_of_a_copy(opened: Any, repo: Any) -> None:
+    registry = opened.registry
+    one = registry.add_backend("acme", "one", "file:///srv/one")
+    registry.add_backend("acme", "two", "file:///srv/two")
+    opened.commit()
+    for backend in ("one", "two"):
+        repo.set_backend(backend, "optional")
+        opened.commit()
+    begun = repo.begin_publication("pkg:pypi/demo@1.0", files=[WHEEL])
+    here, there = begun.copies
+    me = ("acme", begun.publication_id, begun.fence)
+    registry.record_copy(*me, "one", DIGEST, here.generation)
+    registry.commit_publication(*me)
+
+    (task,) = registry.claim_copies("acme", lease=timedelta(milliseconds=1))
+    assert isinstance(task, pkgdb.CopyTask)
+    assert (task.url, task.source_url, task.source_key) == (
+        *("file:///srv/two", "file:///srv/one", here.object_key),
+    )
+    which = ("acme", "two", DIGEST, there.generation)
+    assert registry.record_copy_failure(*which, task.attempt, "away").outcome == "recorded"
+    assert registry.verify_copy(*which, DIGEST).outcome == "present"
+    (first, second) = registry.locate_blob("acme", DIGEST)
+    assert isinstance(first, pkgdb.BlobLocation)
+    assert (first.object_key, second.object_key) == (here.object_key, there.object_key)
+    assert registry.verify_copy(*which, None).outcome == "lost"
+    opened.commit()
+    assert registry.promote_backends("acme") == 0
+    repo.delete_version("pypi", "demo", "1.0")
+    opened.commit()
+    repo.purge()
+    assert registry.collect_blobs("acme") == []
+    (gone,) = registry.collect_blobs("acme", "one", one.installation_id)
+    assert gone.source_url is None
+    confirmed = registry.confirm_blob_deleted("acme", "one", DIGEST, gone.generation, gone.attempt)
+    assert (confirmed.state, confirmed.outcome) == (None, "deleted")
+    adopted = registry.adopt_backend("acme", "one")
+    assert adopted.installation_id != one.installation_id
+    opened.commit()
+    repo.set_backend("one", "none")
+    assert registry.retire_backend("acme", "one", abandon=True).outcome == "retired"
+
+
+def test_the_feed(opened: Any, repo: Any) -> None:
+    registry = opened.registry
+    made = repo.publish("pypi", "demo", "1.0", actor="me")
+    opened.commit()
+    assert registry.sequence_events("acme") == 2
+    opened.commit()
+    created, published = registry.read_events("acme")
+    assert (created.event, created.ecosystem) == ("repository_created", None)
+    assert (published.position, published.version_id, published.actor) == (2, made.version_id, "me")
+    assert isinstance(published, pkgdb.FeedEvent)
+    kept = registry.register_consumer("acme", "index")
+    assert (kept.consumer, kept.position, kept.outcome) == ("index", 0, "registered")
+    moved = registry.acknowledge_events("acme", "index", 1, incarnation=created.incarnation)
+    assert (moved.position, moved.incarnation) == (1, created.incarnation)
+    assert registry.read_events("acme", consumer="index") == [published]
+    assert registry.read_events("acme", 2, incarnation=published.incarnation) == []
+    assert registry.drop_consumer("acme", "index") is True
+    assert registry.drop_consumer("acme", "index") is False
+    opened.commit()
+    assert registry.prune_events("acme", keep=timedelta()) == 2
 
 
 def test_many_at_once(repo: Any) -> None:

@@ -90,6 +90,7 @@ begin
               join pkgdb.blob b on b.namespace = p_namespace and b.sha256 = f.sha256
              where f.namespace = p_namespace and f.registration_id = v_ghost.registration_id
                and f.version_id = v_ghost.version_id and f.removed_at = v_ghost.removed_at
+               and f.status = 'pending_destruction'
              group by f.role
              order by f.role
         loop

@@ -75,7 +75,9 @@ begin
     if p_version.status = 'processing' then
         perform pkgdb.free_slot(
             p_version.namespace, p_version.registration_id, p_version.version_id);
-        perform pkgdb.forget_unpublished(p_version.namespace, p_version.registration_id);
+        perform pkgdb.mark_unneeded(
+            p_version.namespace,
+            pkgdb.forget_unpublished(p_version.namespace, p_version.registration_id));
         return (p_version.registration_id, p_version.version_id, p_registration.revision, p_event
                )::pkgdb.version_ref;
     end if;

@@ -23,7 +23,9 @@ begin
         perform pkgdb.end_publication(v_publication, 'aborted', p_reason);
         perform pkgdb.free_slot(
             p_namespace, v_publication.registration_id, v_publication.version_id);
-        perform pkgdb.forget_unpublished(p_namespace, v_publication.registration_id);
+        perform pkgdb.mark_unneeded(
+            p_namespace,
+            pkgdb.forget_unpublished(p_namespace, v_publication.registration_id));
         v_outcome := 'aborted';
         select * into strict v_publication
           from pkgdb.publication p

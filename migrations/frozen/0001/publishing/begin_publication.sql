@@ -276,7 +276,9 @@ begin
     if p_version.status = 'available' then
         perform pkgdb.check_extensible(p_locked, p_version, v_missing);
     else
-        perform pkgdb.check_file_reuse(p_locked.repository, p_version, v_missing);
+        perform pkgdb.check_reuse(
+            p_locked.repository, p_locked.registration, p_version.normalized_version,
+            p_version.variant, p_files, p_metadata);
     end if;
     if p_role = 'main' and v_missing <> '{}' then
         perform pkgdb.check_one_file(p_locked.ecosystem, p_version, v_missing);

@@ -10,6 +10,7 @@ declare
     v_candidates  bigint[];
     v_now         timestamptz;
     v_publication pkgdb.publication;
+    v_unneeded    bytea[] := array[]::bytea[];
     v_expired     bigint := 0;
 begin
     perform pkgdb.check_text('namespace', p_namespace, 255);
@@ -45,9 +46,11 @@ begin
         perform pkgdb.end_publication(v_publication, 'expired', 'its lease ended');
         perform pkgdb.free_slot(
             p_namespace, v_publication.registration_id, v_publication.version_id);
-        perform pkgdb.forget_unpublished(p_namespace, v_publication.registration_id);
+        v_unneeded := v_unneeded
+            || pkgdb.forget_unpublished(p_namespace, v_publication.registration_id);
         v_expired := v_expired + 1;
     end loop;
+    perform pkgdb.mark_unneeded(p_namespace, v_unneeded);
     return v_expired;
 end;
 $$;

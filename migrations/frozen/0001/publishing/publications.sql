@@ -209,16 +209,16 @@ end;
 $$;
 
 -- Gives back a name under which nothing was ever published and nobody publishes any longer: what is
--- left of the attempts goes with it.
+-- left of the attempts goes with it. Returns the digests to mark as unneeded, all at once and last.
 create function pkgdb.forget_unpublished(p_namespace text, p_registration_id bigint)
-returns void
+returns bytea[]
 language plpgsql
 as $$
 declare
     v_digests   bytea[];
     v_lookalike text;
 begin
-    -- Lock order, as in purge: versions, files, blobs.
+    -- Lock order, as in purge: versions, files.
     perform
        from pkgdb.package_version v
       where v.namespace = p_namespace and v.registration_id = p_registration_id
@@ -234,7 +234,7 @@ begin
          where r.namespace = p_namespace and r.registration_id = p_registration_id
            and r.revision = 0)
     then
-        return;
+        return array[]::bytea[];
     end if;
     with gone as (
         delete from pkgdb.file f
@@ -249,7 +249,7 @@ begin
     if v_lookalike is not null then
         perform pkgdb.claim_lookalikes(p_namespace, array[v_lookalike]);
     end if;
-    perform pkgdb.mark_unneeded(p_namespace, v_digests);
+    return coalesce(v_digests, array[]::bytea[]);
 end;
 $$;
 

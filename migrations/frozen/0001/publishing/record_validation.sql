@@ -77,7 +77,9 @@ begin
             v_publication, 'rejected', format('validator %s failed', p_validator));
         perform pkgdb.free_slot(
             p_namespace, v_publication.registration_id, v_publication.version_id);
-        perform pkgdb.forget_unpublished(p_namespace, v_publication.registration_id);
+        perform pkgdb.mark_unneeded(
+            p_namespace,
+            pkgdb.forget_unpublished(p_namespace, v_publication.registration_id));
     elsif p_result = 'failed' and v_publication.status = 'committed' and p_quarantine then
         v_outcome := pkgdb.quarantine_publication(
             v_held, format('validator %s failed', p_validator), p_actor);

@@ -11,6 +11,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan  -- whatever the statistics say of one namespace
 set enable_seqscan = off
+set enable_hashjoin = off  -- a few blobs are looked up, and never the whole ledger read
+set enable_mergejoin = off
 set jit = off
 as $$
 declare

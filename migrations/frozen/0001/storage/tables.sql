@@ -71,8 +71,7 @@ create table pkgdb.blob_copy (
         when state in ('present', 'lost') then present_at is not null
         when state = 'pending' then present_at is null
         else true end),
-    constraint blob_copy_deleted_check
-        check (deleted_attempt is null or (state = 'deleting' and present_at is null)),
+    constraint blob_copy_deleted_check check (deleted_attempt is null or state = 'deleting'),
     constraint blob_copy_attempts_check check (attempts >= 0)
 );
 comment on table pkgdb.blob_copy is
@@ -88,8 +87,8 @@ comment on column pkgdb.blob_copy.attempts is
 comment on column pkgdb.blob_copy.next_attempt_at is
     'When that work is due again: the end of a worker''s lease, or of a back-off.';
 comment on column pkgdb.blob_copy.deleted_attempt is
-    'The attempt that first deleted an object which was never recorded present. It is deleted '
-    'once more when no upload can be on its way any longer.';
+    'The attempt that first deleted an object of which an upload could still be on its way. It '
+    'is deleted once more when none can be any longer.';
 -- One object at a time is what a blob has on a backend.
 create unique index blob_copy_live_key on pkgdb.blob_copy (namespace, sha256, backend_id)
     where state in ('pending', 'present');

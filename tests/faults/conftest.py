@@ -1,0 +1,28 @@
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import scratch_folder
+from tests.faults.stage import Database, Machine, bucket_server, environment
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    """A server that may be killed, and two stores: a folder, and a bucket on moto's server."""
+    base = Path(tempfile.mkdtemp(prefix="pkgdb-faults-", dir=scratch_folder()))
+    base.chmod(0o755)
+    with bucket_server() as address, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(*address).items():
+            patch.setenv(name, value)
+        machine = Machine(base, address)
+        yield machine
+        machine.close()
+    shutil.rmtree(base)
+
+
+@pytest.fixture(scope="session")
+def database(machine: Machine) -> Database:
+    return Database(machine, "faults")

@@ -1,0 +1,44 @@
+"""Publishers, deletions, aborts, kills and eager collectors at once: what is live has its bytes."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.stage import Case, Database, Machine
+from tests.faults.storm import Storm
+from tests.faults.table import STORM
+from tests.incidents.protections import Edit
+
+SECONDS = float(os.environ.get("PKGDB_STORM_SECONDS", "20"))
+SEED = int(os.environ.get("PKGDB_STORM_SEED", "1"))
+
+# The collector takes what was marked once, whoever has adopted it since.
+NO_RECHECK = Edit(
+    "collect_blobs",
+    r"from unnest\(v_digests\) d \(sha256\)\s+where not exists \(.*?\)\);",
+    "from unnest(v_digests) d (sha256));",
+)
+
+
+@pytest.mark.slow
+def test_nothing_live_is_without_bytes(
+    database: Database, record_property: Callable[..., None]
+) -> None:
+    with Case(database) as case:
+        storm = Storm(case)
+        storm.rage(SECONDS, SEED)
+        assert storm.violations == []
+        assert storm.unexpected() == {}
+        assert storm.counts["publish", "created"] > 0
+        assert storm.counts["collect", "object deleted"] > 0
+        case.drain()
+        record_property(STORM, f"{SECONDS:g} seconds: {storm}")
+
+
+@pytest.mark.slow
+def test_without_a_second_look_the_collector_is_seen(machine: Machine) -> None:
+    with Case(Database(machine, "faults_without_recheck", NO_RECHECK)) as case:
+        storm = Storm(case)
+        storm.rage(3 * SECONDS, SEED, to_the_end=False)
+        assert storm.violations != []

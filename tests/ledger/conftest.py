@@ -1,0 +1,10 @@
+from tests.publications.fixtures import api as api
+from tests.publications.fixtures import background as background
+from tests.publications.fixtures import clock as clock
+from tests.publications.fixtures import db as db
+from tests.publications.fixtures import demo as demo
+from tests.publications.fixtures import disk as disk
+from tests.publications.fixtures import dsn as dsn
+from tests.publications.fixtures import ledger as ledger
+from tests.publications.fixtures import package_db as package_db
+from tests.publications.fixtures import repo as repo

@@ -1,0 +1,250 @@
+"""add_backend, retire_backend, and the views of backends."""
+
+from uuid import UUID
+
+import pytest
+
+from tests.behaviour.calls import Calls, file
+from tests.support import backend_pid, wait_until_blocked
+
+
+def backends(api):
+    return [
+        (row.backend, row.url, row.status)
+        for row in api.ask("select * from pkgdb.backends order by backend_id")
+    ]
+
+
+def test_a_backend_is_made_known(api, repo):
+    made = api.add_backend("disk", "file:///disk")
+    assert made.outcome == "created"
+    assert isinstance(made.installation_id, UUID)
+    (row,) = api.ask("select * from pkgdb.backends")
+    assert (row.namespace, row.backend, row.backend_id) == ("acme", "disk", made.backend_id)
+    assert (row.url, row.status, row.installation_id) == (
+        "file:///disk", "live", made.installation_id,
+    )  # fmt: skip
+    with api.changes_nothing():
+        assert api.add_backend("disk", "file:///disk") == made._replace(outcome="unchanged")
+
+
+def test_it_may_come_before_any_repository(api):
+    assert api.add_backend("disk", "file:///disk").outcome == "created"
+    assert api.create_repository("main").outcome == "created"
+
+
+def test_another_url(api):
+    api.add_backend("disk", "file:///disk")
+    with api.refused("RG409"):
+        api.add_backend("disk", "file:///disk/")
+    assert api.add_backend("other", "file:///disk").outcome == "created"
+
+
+def test_two_namespaces(api):
+    one = api.add_backend("disk", "file:///disk")
+    other = Calls(api.connection, ("elsewhere",)).add_backend("disk", "file:///other")
+    assert other.outcome == "created"
+    assert other.installation_id != one.installation_id
+
+
+def test_a_repeated_request(api, ledger):
+    made = api.add_backend("disk", "file:///disk", request_key="k")
+    with api.changes_nothing():
+        assert api.add_backend("disk", "file:///disk", request_key="k") == made
+    with api.refused("RG409"):
+        api.add_backend("disk", "file:///other", request_key="k")
+    api.retire_backend("disk")
+    assert api.add_backend("disk", "file:///disk", request_key="k") == made
+
+
+def test_two_at_once(api, connect, background):
+    first, second = connect(autocommit=False), connect()
+    made = api.on(first).add_backend("disk", "file:///disk")
+    other = background.submit(api.on(second).add_backend, "disk", "file:///disk")
+    wait_until_blocked(api.connection, backend_pid(second))
+    first.commit()
+    assert other.result() == made._replace(outcome="unchanged")
+
+
+def test_two_at_once_of_which_one_gives_up(api, connect, background):
+    first, second = connect(autocommit=False), connect()
+    api.on(first).add_backend("disk", "file:///disk")
+    other = background.submit(api.on(second).add_backend, "disk", "file:///other")
+    wait_until_blocked(api.connection, backend_pid(second))
+    first.rollback()
+    assert other.result().outcome == "created"
+
+
+@pytest.mark.parametrize("text", [None, "", " x", "a\nb", "x" * 2049])
+def test_malformed_arguments(api, ledger, text):
+    ledger.backend("disk")
+    for call in (
+        lambda: api.add_backend(text, "file:///disk"),
+        lambda: api.add_backend("new", text),
+        lambda: api.retire_backend(text),
+        lambda: api.adopt_backend(text),
+    ):
+        with api.refused("RG400"):
+            call()
+    with api.refused("RG400"):
+        Calls(api.connection).add_backend(text, "disk", "file:///disk")
+    with api.refused("RG400"):
+        api.retire_backend("disk", None)
+
+
+@pytest.mark.parametrize("actor", ["", "a\nb", "x" * 256])
+def test_malformed_actors(api, repo, ledger, actor):
+    ledger.backend("disk")
+    for function, *arguments in (
+        ("add_backend", "new", "file:///new"), ("adopt_backend", "disk"),
+        ("retire_backend", "disk"), ("set_repository_backend", "main", "disk"),
+    ):  # fmt: skip
+        with api.refused("RG400"):
+            getattr(api, function)(*arguments, actor=actor)
+
+
+def test_what_does_not_exist(api, repo):
+    for function in ("retire_backend", "adopt_backend"):
+        with api.refused("RG404"):
+            getattr(api, function)("absent")
+        with api.refused("RG404"):
+            getattr(Calls(api.connection, ("absent",)), function)("absent")
+
+
+# Retiring
+
+
+def test_a_backend_in_use(api, repo, ledger, disk):
+    for abandon in (False, True):
+        with api.refused("RG423"):
+            api.retire_backend("disk", abandon)
+    repo.set_repository_backend("disk", "none")
+    assert api.retire_backend("disk").outcome == "retired"
+
+
+def test_a_backend_of_a_dropped_repository(api, repo, demo, disk, ledger):
+    """Its bytes may still be needed, as long as the purge has not come."""
+    ledger.publish(demo, "1.0", file("a"))
+    repo.drop_repository()
+    with api.refused("RG423"):
+        api.retire_backend("disk")
+    api.purge()
+    assert api.retire_backend("disk").outcome == "retired"
+
+
+def test_its_copies_become_work_and_then_it_goes(api, repo, demo, disk, ledger):
+    ledger.publish(demo, "1.0", file("a", "a"), file("b", "b"))
+    installation = ledger.installations["disk"]
+    repo.set_repository_backend("disk", "none")
+    done = api.retire_backend("disk")
+    assert (done.outcome, done.installation_id) == ("retired", installation)
+    assert ledger.copies() == [("disk", "deleting")] * 2
+    assert api.ask("select * from pkgdb.blob_copies") == []
+    assert backends(api) == [("disk", "file:///disk", "retired")]
+    with api.changes_nothing():
+        assert api.retire_backend("disk").outcome == "unchanged"
+    assert api.purge().backends == 0
+    assert [ledger.confirm(task).outcome for task in ledger.collect()] == ["deleted"] * 2
+    assert api.purge().backends == 1
+    assert backends(api) == []
+    assert len(demo.resolve("1.0").files) == 2
+
+
+def test_it_is_abandoned(api, repo, demo, disk, ledger):
+    """The copies are forgotten, and the store is left as it is."""
+    ledger.publish(demo, "1.0", file("a"))
+    repo.set_repository_backend("disk", "none")
+    assert api.retire_backend("disk", True).outcome == "retired"
+    assert ledger.copies() == []
+    assert ledger.collect() == []
+    assert api.purge().backends == 1
+
+
+def test_it_is_abandoned_while_its_objects_are_deleted(api, repo, demo, disk, ledger):
+    """Also bytes that only the collector still knew are forgotten, and not for ever kept."""
+    repo.alter_repository({"reuse": "always"})
+    ledger.publish(demo, "1.0", file("a"))
+    demo.delete_version("1.0")
+    api.purge()
+    (task,) = ledger.collect()
+    repo.set_repository_backend("disk", "none")
+    api.retire_backend("disk", True)
+    assert ledger.confirm(task).outcome == "unchanged"
+    api.rows("collect_blobs")
+    assert api.ask("select * from pkgdb.blob") == []
+
+
+def test_it_is_retired_and_then_abandoned(api, repo, demo, disk, ledger):
+    ledger.publish(demo, "1.0", file("a"))
+    repo.set_repository_backend("disk", "none")
+    api.retire_backend("disk")
+    api.retire_backend("disk", True)
+    assert ledger.copies() == []
+    assert api.purge().backends == 1
+
+
+def test_its_name_is_free_at_once(api, repo, demo, disk, ledger):
+    ledger.publish(demo, "1.0", file("a"))
+    repo.set_repository_backend("disk", "none")
+    old = ledger.installations["disk"]
+    api.retire_backend("disk")
+    ledger.backend("disk")
+    assert backends(api) == [
+        ("disk", "file:///disk", "retired"), ("disk", "file:///disk", "live"),
+    ]  # fmt: skip
+    assert ledger.collect() == []
+    (task,) = api.rows("collect_blobs", "disk", old)
+    assert ledger.confirm(task).outcome == "deleted"
+    assert api.purge().backends == 1
+    assert backends(api) == [("disk", "file:///disk", "live")]
+
+
+def test_one_that_is_retired_takes_nothing(api, repo, demo, ledger):
+    ledger.backend("disk")
+    api.retire_backend("disk")
+    with api.refused("RG404"):
+        repo.set_repository_backend("disk")
+    with api.refused("RG404"):
+        api.adopt_backend("disk")
+
+
+def test_retiring_waits_for_who_is_giving_it_to_a_repository(
+    api, repo, ledger, connect, background
+):
+    ledger.backend("disk")
+    giving, retiring = connect(autocommit=False), connect()
+    repo.on(giving).set_repository_backend("disk")
+    retired = background.submit(api.on(retiring).retire_backend, "disk")
+    wait_until_blocked(api.connection, backend_pid(retiring))
+    giving.commit()
+    assert getattr(retired.exception(), "sqlstate", None) == "RG423"
+
+
+def test_who_gives_it_to_a_repository_waits_for_the_retiring(
+    api, repo, ledger, connect, background
+):
+    ledger.backend("disk")
+    retiring, giving = connect(autocommit=False), connect()
+    api.on(retiring).retire_backend("disk")
+    given = background.submit(repo.on(giving).set_repository_backend, "disk")
+    wait_until_blocked(api.connection, backend_pid(giving))
+    retiring.commit()
+    assert getattr(given.exception(), "sqlstate", None) == "RG404"
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_isolation_levels(api, repo, demo, disk, ledger, connect, level):
+    ledger.publish(demo, "1.0", file("a"))
+    copy = ledger.present()
+    object_ = ("disk", copy.sha256, copy.generation)
+    with connect() as other:
+        other.execute(f"set default_transaction_isolation = '{level}'")
+        for function, *arguments in (
+            ("add_backend", "new", "file:///new"), ("adopt_backend", "disk"),
+            ("retire_backend", "disk"), ("set_repository_backend", "main", "disk"),
+            ("promote_backends",), ("claim_copies",), ("collect_blobs",),
+            ("verify_copy", *object_, copy.sha256), ("confirm_blob_deleted", *object_, 1),
+            ("record_copy_failure", *object_, 1, "no"),
+        ):  # fmt: skip
+            with api.refused("RG405"):
+                api.on(other).rows(function, *arguments)
