@@ -244,6 +244,11 @@ class Model:
             if earlier != asked:
                 raise ModelError("RG409")
             return answer
+        if any(
+            (p.actor, p.request_key) == (actor, request_key) and p.status in ("open", "committed")
+            for p in self.publications
+        ):
+            raise ModelError("RG409")
         answer = method(**rest)
         self.requests[actor, request_key] = asked, answer
         return answer
@@ -686,7 +691,7 @@ class Model:
         return "lost", copy.state
 
     def record_copy_failure(
-        self, backend: str, sha256: str, generation: Number, attempt: int
+        self, backend: str, sha256: str, generation: Number, attempt: int, error: str
     ) -> Any:
         copy = self._copy_numbered(generation)
         if copy is None:
@@ -726,7 +731,7 @@ class Model:
             raise ModelError("RG412")
         if copy.state != "deleting":
             raise ModelError("RG422")
-        if not copy.came and copy.deleted_attempt in (None, attempt):
+        if copy.deleted_attempt in (None, attempt):  # an upload could still be on its way
             copy.deleted_attempt, copy.due = attempt, False
             return "postponed", "deleting"
         self.copies.remove(copy)

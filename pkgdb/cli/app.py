@@ -8,6 +8,7 @@ from pkgdb.cli.database import told
 from pkgdb.cli.demo import demo
 from pkgdb.cli.integrity import check, locks
 from pkgdb.cli.load import load
+from pkgdb.cli.project import project
 from pkgdb.cli.publish import publish, unpublish
 from pkgdb.cli.setup import down, migrate, up, upgrade_schemes
 from pkgdb.cli.show import show
@@ -40,6 +41,7 @@ for command in (
     unpublish,
     backend,
     worker,
+    project,
     show,
     check,
     locks,

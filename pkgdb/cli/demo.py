@@ -15,6 +15,7 @@ from rich.table import Table
 
 from pkgdb import migrate as migrations
 from pkgdb.cli import stir
+from pkgdb.cli.backend import extra
 from pkgdb.cli.database import Connection, call, connected
 from pkgdb.cli.load import Loader, Report, create_repository, load_all
 from pkgdb.server import Server
@@ -59,7 +60,7 @@ def demo(seconds: int, connections: int, bindir: str | None, sample: bool, keep:
         server.start()
         server.ensure_database("pkgdb")
         dsn = server.dsn("pkgdb")
-        fine = _run(console, dsn, seconds, connections, sample)
+        fine = _run(console, dsn, base, seconds, connections, sample)
     finally:
         if not keep:
             server.stop()
@@ -70,7 +71,9 @@ def demo(seconds: int, connections: int, bindir: str | None, sample: bool, keep:
     sys.exit(0 if fine else 1)
 
 
-def _run(console: Console, dsn: str, seconds: int, connections: int, sample: bool) -> bool:
+def _run(
+    console: Console, dsn: str, base: Path, seconds: int, connections: int, sample: bool
+) -> bool:
     with connected(dsn) as connection:
         _step(console, "Install")
         started = time.monotonic()
@@ -83,6 +86,9 @@ def _run(console: Console, dsn: str, seconds: int, connections: int, sample: boo
 
         _step(console, "Load")
         _load(console, connection, sample)
+
+        _step(console, "Publish")
+        shipped = _publish(console, connection, dsn, base)
 
         _step(console, "Race")
         stir.prepare(dsn)
@@ -126,7 +132,7 @@ def _run(console: Console, dsn: str, seconds: int, connections: int, sample: boo
             f"and once over the whole database, in {time.monotonic() - started:.1f} s:"
             f" [bold]{len(violations)} violations[/]"
         )
-    return not (violations or early or undocumented or race.one_winner != race.rounds)
+    return shipped and not (violations or early or undocumented or race.one_winner != race.rounds)
 
 
 def _step(console: Console, title: str) -> None:
@@ -162,6 +168,31 @@ def _load(console: Console, connection: Connection, sample: bool) -> None:
             _counts(report.outcomes),
         )
     console.print(table)
+
+
+def _publish(console: Console, connection: Connection, dsn: str, base: Path) -> bool:
+    """Publishes real packages to two stores, through an interruption."""
+    with extra():
+        from pkgdb.cli.ship import ship
+    files = sorted((_SAMPLE / "packages").iterdir())
+    stores = base / "stores"
+    stores.mkdir()
+    create_repository(connection, "shop", "main")
+    shipped = ship(connection, dsn, stores, "shop", "main", files)
+    console.print(
+        f"{', '.join(path.name for path in files)} to two folders, one of which was away:"
+        f" {len(shipped.interrupted)} of {len(files)} interrupted,"
+        f" {shipped.visible} visible\n"
+        f"run again: {', '.join(shipped.published)}; and once more:"
+        f" {', '.join(shipped.repeated)}\n"
+        f"{shipped.objects} objects, read back: {shipped.wrong} wrong\n"
+        "an index from the change feed, served on loopback; pip downloaded"
+        f" {', '.join(shipped.downloaded) or 'nothing'}"
+    )
+    fine = shipped.fine(len(files))
+    if not fine:
+        console.print("[red]not what was expected[/]")
+    return fine
 
 
 def _stir(

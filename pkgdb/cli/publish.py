@@ -148,7 +148,7 @@ def _read(files: Iterable[Path], ecosystem: str | None) -> list[list[_Package]]:
         try:
             package = read_package(path, ecosystem)
         except PackageError as error:
-            raise Failure(f"{path}: {error}") from error
+            raise Failure(str(error)) from error
         said = json.dumps(dict(package.metadata), sort_keys=True)
         key = (package.ecosystem, package.name, package.version, package.variant, said)
         versions.setdefault(key, []).append((package, path))

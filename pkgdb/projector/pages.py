@@ -115,7 +115,9 @@ def _html(title: str, links: Iterable[str]) -> str:
 
 def _npm(package: Package, base_url: str) -> str:
     latest = package.latest_stable or package.latest
-    versions = {version.version: _manifest(package, version, base_url) for version in _whole(package)}
+    versions = {
+        version.version: _manifest(package, version, base_url) for version in _whole(package)
+    }
     return json.dumps(
         {
             "_id": package.name,

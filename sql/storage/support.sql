@@ -102,6 +102,30 @@ begin
 end;
 $$;
 
+-- One copy, locked with all other generations of the blob on the backend: in order, as two calls may
+-- each be about another and change both.
+create function pkgdb.lock_copy(
+    p_backend pkgdb.backend, p_digest bytea, p_generation bigint
+)
+returns pkgdb.blob_copy
+language plpgsql
+as $$
+declare
+    v_copy pkgdb.blob_copy;
+begin
+    perform from pkgdb.blob_copy c
+      where c.namespace = p_backend.namespace and c.sha256 = p_digest
+        and c.backend_id = p_backend.backend_id
+      order by c.generation
+        for update;
+    select * into v_copy
+      from pkgdb.blob_copy c
+     where c.namespace = p_backend.namespace and c.sha256 = p_digest
+       and c.backend_id = p_backend.backend_id and c.generation = p_generation;
+    return v_copy;
+end;
+$$;
+
 -- Announces copies of blobs on backends; where a live one is there already, that is it. The blobs
 -- are held. In order, as two publishers may announce the same.
 create function pkgdb.announce_copies(p_repository pkgdb.repository, p_digests bytea[])

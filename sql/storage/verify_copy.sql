@@ -27,12 +27,8 @@ begin
     perform from pkgdb.blob b
       where b.namespace = p_namespace and b.sha256 = v_digest
         for key share;
-    select * into v_copy
-      from pkgdb.blob_copy c
-     where c.namespace = p_namespace and c.sha256 = v_digest
-       and c.backend_id = v_backend.backend_id and c.generation = p_generation
-       for update;
-    if not found then
+    v_copy := pkgdb.lock_copy(v_backend, v_digest, p_generation);
+    if v_copy.generation is null then
         raise exception using
             errcode = 'RG404',
             message = format('backend %s has no generation %s of %s',

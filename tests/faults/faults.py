@@ -71,12 +71,14 @@ def crashed(case: Case, actor: Actor, rival: str | None) -> None:
 
 
 def away(store: Callable[[Case], AbstractContextManager[None]]) -> Strike:
-    """From the step on a store cannot be reached, until somebody has ended."""
+    """From the step on a store cannot be reached, until somebody has ended, done or failed."""
 
     def strike(case: Case, actor: Actor, rival: str | None) -> None:
         with store(case):
             actor.release()
-            case.one_ends([each for each in case.issued if each.runs])
+            running = case.running()
+            while all(each.runs or each.refused for each in running) and case.running():
+                case.one_ends(case.running())
 
     return strike
 

@@ -95,7 +95,12 @@ class Actor:
     @property
     def well(self) -> bool:
         """Whether it has ended as a command should: done, or refused for what is there already."""
-        return self.result is not None and self.result.error in ("", "RG409")
+        return self.result is not None and (self.result.error == "" or self.refused)
+
+    @property
+    def refused(self) -> bool:
+        """Whether it has ended because of other content."""
+        return self.result is not None and self.result.error == "RG409"
 
     def until(self, stop: Stop) -> None:
         """Let it go on until it is there."""
@@ -426,10 +431,13 @@ class Case:
                     times = sum(actor.name == each.name for each in self.issued)
                     assert times < ISSUES, f"{actor} does not end well: {self.issued}"
                     self.again(actor)
-            running = [actor for actor in self.issued if actor.runs and actor is not but]
+            running = self.running(but)
             if not running:
                 return
             self.one_ends(running)
+
+    def running(self, but: Actor | None = None) -> list[Actor]:
+        return [actor for actor in self.issued if actor.runs and actor is not but]
 
     def one_ends(self, running: Iterable[Actor]) -> None:
         """Until one of them has ended, and validators have answered what was asked of them."""

@@ -150,7 +150,11 @@ TOO_SLOW = next(each for each in FAULTS if str(each) == "slower than the lease b
         ),
         (
             "second_deletion",  # an upload that ends after the deletion stays
-            Edit("confirm_blob_deleted", r"if v_copy\.present_at is null", "if false"),
+            Edit(
+                "confirm_blob_deleted",
+                r"if coalesce\(v_copy\.deleted_attempt.*?and",
+                "if false and",
+            ),
             publishing,
             "upload folder",
             None,

@@ -22,7 +22,6 @@ SAME, OTHER = begin("bytes", "second"), begin("other", "second")
 def two_sets(pipeline: Pipeline, second: Call) -> tuple[Race, int]:
     """Two begin at the same moment; how many are at it then."""
     pipeline.repository()
-    pipeline.world.given(DEMO("reserve_name"), DEMO("release_name"))
     demo = pipeline.package("demo", "nuget")
     pipeline.publish(demo, "0.9.0", "demo-0.9.nupkg", "older")
     race = pipeline.world.race(begin("bytes", "first"), second)

@@ -204,7 +204,7 @@ STORING: dict[str, Call] = {
     "claim_copies": call("claim_copies"),
     "find the bytes": call("verify_copy", **CLOUD, found_sha256=MAIN["sha256"]),
     "find nothing": call("verify_copy", **DISK, found_sha256=None),
-    "fail to copy": call("record_copy_failure", **CLOUD, attempt=1),
+    "fail to copy": call("record_copy_failure", **CLOUD, attempt=1, error="refused"),
     "collect_blobs": call("collect_blobs", backend="disk"),
     "confirm": call("confirm_blob_deleted", **DISK, attempt=1),
     "sequence_events": call("sequence_events"),
@@ -239,7 +239,7 @@ ARRANGEMENTS |= {f"publishing: {name}": calls for name, calls in PUBLISHING_STAT
 ARRANGEMENTS |= {f"storing: {name}": calls for name, calls in STORING_STATES.items()}
 
 END_OF_LEASES = """
-    update pkgdb.publication set lease_until = '-infinity'
+    update pkgdb.publication set lease_until = '2000-01-01Z'
      where namespace = 'NAMESPACE' and status = 'open'
 """
 

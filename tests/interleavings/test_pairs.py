@@ -57,7 +57,7 @@ def test_every_pair_is_in_a_list() -> None:
     assert paired == {frozenset(pair) for pair in combinations_with_replacement(NAMES, 2)}
 
 
-ALONE = {state: OPERATIONS for state in STATES}
+ALONE = dict.fromkeys(STATES, OPERATIONS)
 ALONE |= {f"publishing: {state}": OPERATIONS | PUBLISHING for state in PUBLISHING_STATES}
 ALONE |= {f"storing: {state}": STORING for state in STORING_STATES}
 

@@ -7,4 +7,5 @@ from tests.publications.fixtures import disk as disk
 from tests.publications.fixtures import dsn as dsn
 from tests.publications.fixtures import ledger as ledger
 from tests.publications.fixtures import package_db as package_db
+from tests.publications.fixtures import package_dsn as package_dsn
 from tests.publications.fixtures import repo as repo

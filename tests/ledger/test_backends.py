@@ -144,6 +144,7 @@ def test_its_copies_become_work_and_then_it_goes(api, repo, demo, disk, ledger):
     with api.changes_nothing():
         assert api.retire_backend("disk").outcome == "unchanged"
     assert api.purge().backends == 0
+    ledger.long_ago()
     assert [ledger.confirm(task).outcome for task in ledger.collect()] == ["deleted"] * 2
     assert api.purge().backends == 1
     assert backends(api) == []
@@ -193,6 +194,7 @@ def test_its_name_is_free_at_once(api, repo, demo, disk, ledger):
         ("disk", "file:///disk", "retired"), ("disk", "file:///disk", "live"),
     ]  # fmt: skip
     assert ledger.collect() == []
+    ledger.long_ago()
     (task,) = api.rows("collect_blobs", "disk", old)
     assert ledger.confirm(task).outcome == "deleted"
     assert api.purge().backends == 1

@@ -19,6 +19,7 @@ def unneeded(api, repo, demo, disk, ledger):
         for name in names:
             ledger.publish(demo, name, file(f"{name}.whl", name))
             demo.delete_version(name)
+        ledger.long_ago()
         assert api.purge().versions == len(names)
 
     return make
@@ -261,6 +262,23 @@ def test_confirming_it_again_does_not_shorten_the_day(api, never_there, ledger, 
     assert ledger.confirm(again).outcome == "deleted"
 
 
+def test_what_was_there_for_less_than_a_day_is_deleted_twice_as_well(
+    api, demo, disk, ledger, clock
+):
+    """Another publisher had been given the same object to upload, and may still be at it."""
+    publication = demo.begin_publication("1.0", files=[file("a.whl", "a")])
+    clock.advance(hours=10)
+    ledger.record(publication)
+    ledger.abort(publication)
+    clock.advance(hours=20)
+    (task,) = ledger.collect()
+    assert ledger.confirm(task).outcome == "postponed"
+    clock.advance(hours=25)
+    (task,) = ledger.collect()
+    assert ledger.confirm(task).outcome == "deleted"
+    assert blobs(api) == set()
+
+
 def test_a_collector_that_died_before_the_first_confirmation(never_there, ledger, clock):
     clock.advance(minutes=6)
     (again,) = ledger.collect()
@@ -397,6 +415,7 @@ def test_dead_letters(api, demo, disk, ledger, clock, task):
         ledger.backend("cold", "required")
     else:
         demo.delete_version("1.0")
+        ledger.long_ago()
         api.purge()
     for attempt in range(1, 6):
         assert api.ask("select * from pkgdb.dead_letters") == []

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.behaviour.calls import Calls, file
+from tests.publications.clock import Clock
 from tests.publications.ledger import digest
 from tests.support import backend_pid, wait_until_blocked
 
@@ -270,6 +271,7 @@ def test_a_copy_is_lost_and_made_again(api, filling, ledger, clock):
     assert (task.backend, task.source_url) == ("disk", "file:///cold")
     assert ledger.verify(task, digest("a")).outcome == "present"
     assert ledger.present("disk").generation == task.generation
+    ledger.long_ago()
     (gone,) = ledger.collect()
     assert gone.generation == lost.generation
     assert ledger.confirm(gone).outcome == "deleted"
@@ -365,6 +367,58 @@ def test_two_verify_at_once(api, ledger, copy, connect, background):
     first.commit()
     assert other.result().outcome == "unchanged"
     assert state(api) == ["lost", "pending"]
+
+
+@pytest.fixture
+def waiting_clock(db, clock):
+    """Makes whoever reads the clock, under the locks, wait for us."""
+
+    def stop():
+        db.execute("""
+            create or replace function pkgdb.clock() returns timestamptz language plpgsql as $$
+            begin
+                perform pg_catalog.pg_advisory_xact_lock_shared(42);
+                return (select c.now from public.clock c);
+            end $$;
+            select pg_advisory_lock(42)""")
+        return lambda: db.execute("select pg_advisory_unlock(42)")
+
+    yield stop
+    Clock(db)
+
+
+@pytest.mark.parametrize("second", ["verify_copy", "record_copy"])
+def test_two_generations_at_once(
+    api, demo, filling, ledger, connect, background, waiting_clock, second
+):
+    """The lost one is found again while its successor arrives: one of them is the live one."""
+    ledger.make()
+    lost = ledger.present("disk")
+    ledger.verify(lost, None)
+    publication = demo.begin_publication("2.0", files=[file("b", "a")])
+    (successor,) = publication.copies
+    found = ("disk", lost.sha256, lost.generation, lost.sha256)
+    arrived = {
+        "verify_copy": ("disk", lost.sha256, successor["generation"], lost.sha256),
+        "record_copy": (
+            publication.publication_id, publication.fence, "disk", lost.sha256,
+            successor["generation"],
+        ),
+    }[second]  # fmt: skip
+    one, other = connect(), connect()
+    go_on = waiting_clock()
+    first = background.submit(api.on(one).verify_copy, *found)
+    wait_until_blocked(api.connection, backend_pid(one))
+    late = background.submit(getattr(api.on(other), second), *arrived)
+    wait_until_blocked(api.connection, backend_pid(other))
+    go_on()
+    assert first.result().state == "present"
+    if second == "verify_copy":
+        assert late.result().outcome == "unchanged"
+    else:
+        assert getattr(late.exception(), "sqlstate", None) == "RG412"
+    assert state(api, "disk") == ["present", "deleting"]
+    ledger.abort(publication)
 
 
 def test_who_announces_waits_for_who_verifies(api, demo, ledger, copy, connect, background):

@@ -89,10 +89,9 @@ def production(new_database, template):
     """A database of its own, as it is copied with all that is in it."""
     dsn = new_database(template)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        Clock(connection)
         api = Calls(connection, ("acme",))
         api.create_repository("main")
-        ledger = Ledger(api)
+        ledger = Ledger(api, Clock(connection))
         ledger.backend("disk", "required")
         demo = api.at("main", "pypi", "demo")
         ledger.publish(demo, "1.0", file("a.whl", "a"))
@@ -107,7 +106,7 @@ def test_a_copy_of_the_database_deletes_nothing(server, admin, production, empty
     dsn, installations = production
     copied(server, admin, dsn, empty_dsn)
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
-        copy = Ledger(Calls(connection, ("acme",)))
+        copy = Ledger(Calls(connection, ("acme",)), Clock(connection))
         copy.installations = dict(installations)
         with copy.api.refused("RG422"):
             copy.collect()
@@ -118,7 +117,7 @@ def test_a_copy_of_the_database_deletes_nothing(server, admin, production, empty
         assert len(copy.collect()) == 1
         assert Calls(connection).rows("check_integrity") == []
     with psycopg.connect(dsn, autocommit=True) as connection:
-        original = Ledger(Calls(connection, ("acme",)))
+        original = Ledger(Calls(connection, ("acme",)), Clock(connection))
         original.installations = installations
         assert len(original.collect()) == 1
         original.installations = {"disk": adopted}  # the copy has written its id into the store

@@ -93,7 +93,7 @@ class TestMemory:
         info.size, info.type = size, type
         return info.tobuf(tarfile.GNU_FORMAT)
 
-    def refused(self, path: Path, reason: str) -> None:
+    def refused(self, path: Path, reason: str, memory: int = MEMORY) -> None:
         tracemalloc.start()
         try:
             with pytest.raises(PackageError, match=reason):
@@ -101,7 +101,7 @@ class TestMemory:
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert peak < MEMORY
+        assert peak < memory
 
     def test_a_document(self, tmp_path):
         header = self.member("package/package.json", 200 << 20)
@@ -127,7 +127,7 @@ class TestMemory:
     def test_many_members(self, tmp_path):
         members = itertools.repeat(self.member("package/a", 0) * 1000, 30)
         path = self.write(tmp_path / "a-1.tgz", members, gzip.open)
-        self.refused(path, "no end|damaged")
+        self.refused(path, "no end", memory=4 << 20)
 
     @pytest.mark.parametrize("size", [-512, -(1 << 40)])
     def test_a_size_below_zero(self, tmp_path, size):
@@ -256,7 +256,8 @@ class TestHeaders:
     def test_extended_headers(self, tmp_path, headers):
         member = tarfile.TarInfo("package/a")
         member.pax_headers = headers
-        refused(tmp_path, "a-1.0.0.tgz", tgz({"package/package.json": MANIFEST, "a": member}), "")
+        content = tgz({"package/package.json": MANIFEST, "a": member})
+        refused(tmp_path, "a-1.0.0.tgz", content, "damaged|outside of itself|expands to more")
 
     def test_names_of_a_zip_that_are_not_utf_8(self, tmp_path):
         content = wheel(**{"\xfc\xfc": ""}).replace("\xfc\xfc".encode(), b"\xff\xff\xff\xff")

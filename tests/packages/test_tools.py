@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pkgdb.packages import PackageFile, read_package
+from tests.packages.making import SAMPLES, read
 from tests.support import oracle
 
 PYPROJECT = """\
@@ -299,8 +300,6 @@ class TestGem:
 
 
 def test_digests_that_nuget_and_npm_write_are_those_of_the_file(tmp_path):
-    from tests.packages.making import SAMPLES, read
-
     for filename, make in SAMPLES.items():
         content = make()
         package = read(tmp_path, filename, content)

@@ -2,7 +2,7 @@
 after each test, with a clock that a test may move."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
@@ -23,22 +23,26 @@ numbers = count(1)
 
 
 @pytest.fixture(scope="package")
-def package_db(
+def package_dsn(
     server: ServerUnderTest, admin: psycopg.Connection[Any], template: str
-) -> Iterator[psycopg.Connection[Any]]:
+) -> Iterator[str]:
     name = f"pkgdb_pipeline_{os.getpid()}_{next(numbers)}"
     statement = sql.SQL("create database {} template {}")
     admin.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
     # A call that waits where it must not fails, instead of waiting for ever.
-    dsn = make_conninfo(server.dsn(name), options=f"-c statement_timeout={PATIENCE}s")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        yield connection
+    yield make_conninfo(server.dsn(name), options=f"-c statement_timeout={PATIENCE}s")
     drop(admin, name)
 
 
+@pytest.fixture(scope="package")
+def package_db(package_dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(package_dsn, autocommit=True) as connection:
+        yield connection
+
+
 @pytest.fixture
-def dsn(package_db: psycopg.Connection[Any]) -> Iterator[str]:
-    yield package_db.info.dsn
+def dsn(package_dsn: str, package_db: psycopg.Connection[Any]) -> Iterator[str]:
+    yield package_dsn
     names = [sql.Identifier("pkgdb", n) for n in tables(package_db) if n not in REFERENCE_DATA]
     package_db.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(names)))
 
@@ -76,8 +80,8 @@ def demo(repo: Calls) -> Calls:
 
 
 @pytest.fixture
-def ledger(api: Calls) -> Ledger:
-    return Ledger(api)
+def ledger(api: Calls, clock: Clock) -> Ledger:
+    return Ledger(api, clock)
 
 
 @pytest.fixture
@@ -95,6 +99,3 @@ def background(db: psycopg.Connection[Any]) -> Iterator[ThreadPoolExecutor]:
         db.execute("""
             select pg_terminate_backend(pid) from pg_stat_activity
              where datname = current_database() and wait_event_type = 'Lock'""")
-
-
-Connect = Callable[..., psycopg.Connection[Any]]

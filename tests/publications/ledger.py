@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.behaviour.calls import Calls
+from tests.publications.clock import Clock
 
 
 def digest(content: str = "content") -> str:
@@ -15,8 +16,9 @@ def digest(content: str = "content") -> str:
 class Ledger:
     """The calls about bytes, with the arguments that every test would give."""
 
-    def __init__(self, api: Calls) -> None:
+    def __init__(self, api: Calls, clock: Clock) -> None:
         self.api = api
+        self.clock = clock
         self.installations: dict[str, UUID] = {}
 
     def backend(self, name: str, requirement: str = "none") -> str:
@@ -49,6 +51,11 @@ class Ledger:
         publication = package.begin_publication(version, files=list(files))
         self.record(publication)
         return self.commit(publication)
+
+    def long_ago(self) -> None:
+        """Let the time pass in which another upload of what is there could be on its way: until
+        then an object is deleted twice."""
+        self.clock.advance(days=2)
 
     def validate(self, publication: Any, validator: str, result: str, **named: object) -> Any:
         return self.api.record_validation(publication.publication_id, validator, result, **named)

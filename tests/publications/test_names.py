@@ -48,6 +48,7 @@ def test_its_bytes_go_to_the_collector(api, demo, disk, ledger, give_up, clock):
     publication = demo.begin_publication("1.0", files=[file("a")])
     ledger.record(publication)
     give_up(publication)
+    ledger.long_ago()
     (task,) = ledger.collect()
     assert ledger.confirm(task).outcome == "deleted"
     assert api.ask("select * from pkgdb.blob") == []

@@ -72,7 +72,6 @@ def test_an_advisory_one_decides_nothing(scanned, ledger, result):
 
 
 def test_a_required_failure_ends_it_and_frees_the_slot(api, scanned, ledger):
-    scanned.reserve_name(), scanned.release_name()
     publication = begin(scanned)
     found = ledger.validate(publication, "scan", "failed", detail="malware")
     assert (found.status, found.outcome) == ("failed", "recorded")

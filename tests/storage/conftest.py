@@ -129,12 +129,14 @@ async def two_stores(add_backend: Callable[..., Any], folder_url: str, bucket_ur
 
 @pytest.fixture
 def publish(dsn: str) -> Callable[..., Any]:
-    """Publishes files as a version of the package demo."""
+    """Publishes files as a version of a package."""
 
     async def publish(
         files: Files,
         version: str = "1.0",
         publisher: type[AsyncPublisher] = AsyncPublisher,
+        ecosystem: str = "pypi",
+        name: str = "demo",
         **options: Any,
     ) -> Any:
         arguments = {
@@ -144,7 +146,7 @@ def publish(dsn: str) -> Callable[..., Any]:
         }
         async with publisher.open(dsn, **options) as opened:
             return await opened.publish(
-                "acme", "main", "pypi", "demo", version, files=files, **arguments
+                "acme", "main", ecosystem, name, version, files=files, **arguments
             )
 
     return publish

@@ -79,7 +79,7 @@ def test_what_cannot_be_published(run: Any, registry: Any, tmp_path: Path) -> No
     broken.write_bytes(b"no zip")
     result = run("publish", broken, *HERE)
     assert result.exit_code == 2
-    assert str(broken) in result.stderr
+    assert broken.name in result.stderr
 
 
 def test_a_repository_with_a_backend_in_one_go(

@@ -36,12 +36,8 @@ begin
     end if;
     perform pkgdb.check_fence(v_publication, p_fence);
     v_backend := pkgdb.hold_backend(p_namespace, p_backend);
-    select * into v_copy
-      from pkgdb.blob_copy c
-     where c.namespace = p_namespace and c.sha256 = v_digest
-       and c.backend_id = v_backend.backend_id and c.generation = p_generation
-       for update;
-    if not found or v_copy.state not in ('pending', 'present') then
+    v_copy := pkgdb.lock_copy(v_backend, v_digest, p_generation);
+    if v_copy.generation is null or v_copy.state not in ('pending', 'present') then
         raise exception using
             errcode = 'RG412',
             message = format('generation %s of %s is not wanted on backend %s any longer',
