@@ -4,7 +4,7 @@ Each mutating function of the SQL interface is a method of `Model` under the sam
 same arguments, less the prefix `p_`, the namespace and the ecosystem. It returns what the function
 answers, without ids, or raises `ModelError`. Nothing is shared with the SQL: versions are ordered
 by `packaging`, latest and counters are computed from what is there each time that they are asked.
-No time passes: a lease ends, and work that waits is due again, only where `lapse` says so.
+Time passes only where `lapse` or `advance` says so.
 
 Answers: (outcome, revision, whether a version is named) of a registration, (outcome, revision) of a
 repository, a tuple of (item, outcome, revision, sqlstate) of publish_many; (outcome, fence, state,
@@ -33,6 +33,8 @@ POLICY: dict[str, Any] = {
     "name_scope": "ecosystem",
     "validators": {},
 }
+
+LEASE, LEASE_OF_WORK, DAY = 15, 5, 24 * 60  # in minutes
 
 Identity = tuple[str, str]  # normalised version, variant
 Number = int | None  # of a publication or copy, as the model counts them; None: there is none
@@ -127,8 +129,8 @@ class Copy:
     number: int  # counts insertions, as a generation does
     state: str = "pending"
     attempts: int = 0
-    due: bool = True
-    came: bool = False  # was recorded present
+    due_at: float = 0
+    present_at: float | None = None
     deleted_attempt: int | None = None
 
 
@@ -184,7 +186,7 @@ class Publication:
     request_key: str | None
     status: str = "open"
     fence: int = 1
-    lapsed: bool = False
+    lease_until: float = 0
     files: dict[str, File] = field(default_factory=dict)
     validations: dict[tuple[str, int], list[Any]] = field(default_factory=dict)
     outcome: str | None = None
@@ -209,6 +211,7 @@ class Model:
         self.events: list[list[Any]] = []
         self.sequenced = 0  # how many of them have a place in the feed
         self.numbers = 0
+        self.now: float = 0  # in minutes
         self.begin()
 
     # Calls and transactions.
@@ -459,12 +462,12 @@ class Model:
         found = registration.versions.get(identity)
         if found is not None:
             for other in self._open_of(registration, found):
-                if other.content == content and other.lapsed:
+                if other.content == content and other.lease_until < self.now:
                     return self._resume(where, other, request_key, actor)
                 if other.content == content:
                     return self._publication(other, None, "in_progress")
             for other in self._open_of(registration, found):
-                if other.lapsed:
+                if other.lease_until < self.now:
                     self._end(other, "expired")
             self._free_slot(registration, found)
             found = registration.versions.get(identity)
@@ -487,6 +490,7 @@ class Model:
         begun = Publication(
             self._number(), registration, found, content, role, metadata, actor, request_key
         )
+        begun.lease_until = self.now + LEASE
         begun.validations = {
             (validator, 1): [requirement, "pending", 0]
             for validator, requirement in where.policy["validators"].items()
@@ -499,7 +503,7 @@ class Model:
     def renew_publication(self, publication: Number, fence: int) -> Any:
         renewed = self._held(publication)
         self._check_fence(renewed, fence)
-        renewed.lapsed = False
+        renewed.lease_until = self.now + LEASE
         return self._publication(renewed, fence, "renewed")
 
     def record_copy(
@@ -520,7 +524,7 @@ class Model:
         self._arrived(copy)
         for other in self._copies(backend, sha256):
             if other.state == "lost":
-                other.state, other.due = "deleting", True
+                other.state, other.due_at = "deleting", self.now
         return "recorded", "present"
 
     def record_validation(
@@ -598,15 +602,19 @@ class Model:
         return self._publication(held, None, "aborted")
 
     def expire_publications(self) -> int:
-        expired = [p for p in self.publications if p.status == "open" and p.lapsed]
+        expired = [p for p in self.publications if p.status == "open" and p.lease_until < self.now]
         for publication in expired:
             self._give_up(publication, "expired")
         return len(expired)
 
     def lapse(self) -> None:
-        """Not a function of the interface: time passes, until every lease has ended."""
+        """Not a function of the interface: the end of every lease comes."""
         for publication in self.publications:
-            publication.lapsed = publication.status == "open"
+            publication.lease_until = -1
+
+    def advance(self, minutes: float) -> None:
+        """Not a function of the interface: time passes."""
+        self.now += minutes
 
     # Bytes.
 
@@ -660,7 +668,8 @@ class Model:
         taken = []
         for copy in self.copies:
             sources = [c for c in self._copies(None, copy.sha256) if c.state == "present"]
-            wanted = copy.state == "pending" and copy.due and copy.sha256 in published
+            due = copy.state == "pending" and copy.due_at <= self.now
+            wanted = due and copy.sha256 in published
             if wanted and sources and copy.number not in locked:
                 taken.append(self._take(copy))
         return sorted(taken)
@@ -678,7 +687,7 @@ class Model:
             replaced = [c for c in others if c.state == "present"] if copy.state == "lost" else []
             for other in others:
                 if other.state != "deleting" and (copy.state != "lost" or other.state == "pending"):
-                    other.state, other.due = "deleting", True
+                    other.state, other.due_at = "deleting", self.now
             if replaced:
                 return "unchanged", "lost"
             outcome = "unchanged" if copy.state == "present" else "present"
@@ -686,7 +695,8 @@ class Model:
             return outcome, "present"
         if copy.state == "lost":
             return "unchanged", "lost"
-        copy.state, copy.due = ("lost" if copy.state == "present" else "deleting"), True
+        copy.state = "lost" if copy.state == "present" else "deleting"
+        copy.due_at = self.now
         self.copies.append(Copy(backend, sha256, self._number()))
         return "lost", copy.state
 
@@ -700,7 +710,7 @@ class Model:
             raise ModelError("RG412")
         if copy.state not in ("pending", "deleting"):
             return "unchanged", copy.state
-        copy.due = False
+        copy.due_at = self.now + min(10 * 2 ** min(copy.attempts, 20) / 60, DAY)
         return "recorded", copy.state
 
     def collect_blobs(self, backend: str, passing: frozenset[str] = frozenset()) -> Any:
@@ -715,11 +725,11 @@ class Model:
             if digest not in needed:
                 for copy in self._copies(None, digest):
                     if copy.state != "deleting":
-                        copy.state, copy.due = "deleting", True
+                        copy.state, copy.due_at = "deleting", self.now
                 if not self._copies(None, digest):
                     del self.blobs[digest]
-        due = [c for c in self.copies if (c.backend, c.state, c.due) == (backend, "deleting", True)]
-        return sorted(self._take(copy) for copy in due)
+        doomed = [c for c in self.copies if (c.backend, c.state) == (backend, "deleting")]
+        return sorted(self._take(copy) for copy in doomed if copy.due_at <= self.now)
 
     def confirm_blob_deleted(
         self, backend: str, sha256: str, generation: Number, attempt: int
@@ -731,8 +741,10 @@ class Model:
             raise ModelError("RG412")
         if copy.state != "deleting":
             raise ModelError("RG422")
-        if copy.deleted_attempt in (None, attempt):  # an upload could still be on its way
-            copy.deleted_attempt, copy.due = attempt, False
+        on_its_way = copy.present_at is None or copy.present_at > self.now - DAY
+        if copy.deleted_attempt in (None, attempt) and on_its_way:
+            if copy.deleted_attempt is None:
+                copy.deleted_attempt, copy.due_at = attempt, self.now + DAY
             return "postponed", "deleting"
         self.copies.remove(copy)
         if not self._copies(None, sha256) and sha256 not in set(self._needed()):
@@ -1024,7 +1036,10 @@ class Model:
                     if r.live
                     for backend, requirement in r.backends.items()
                 ],
-                "copies": [[c.backend, c.sha256, c.state, c.attempts, c.came] for c in self.copies],
+                "copies": [
+                    [c.backend, c.sha256, c.state, c.attempts, c.present_at is not None]
+                    for c in self.copies
+                ],
                 "blobs": [
                     [digest, blob.size, digest not in needed and blob.unneeded]
                     for digest, blob in self.blobs.items()
@@ -1296,7 +1311,7 @@ class Model:
         if metadata and any(metadata != other for other in stated):
             raise ModelError("RG409")
         missing = self._missing(version, files)
-        if version.status == "available" and not missing:
+        if version.status != "processing" and not missing:
             return missing
         if version.status == "quarantined" or (role == "side" and version.status != "available"):
             raise ModelError("RG422")
@@ -1314,7 +1329,7 @@ class Model:
         actor: str | None,
     ) -> Any:
         publication.fence += 1
-        publication.lapsed = False
+        publication.lease_until = self.now + LEASE
         publication.actor, publication.request_key = actor, request_key
         self._announce(repository, publication)
         return self._publication(publication, publication.fence, "resumed")
@@ -1325,7 +1340,6 @@ class Model:
             publication.version.failed += [] if keep else [file.sha256]
         publication.files = {}
         publication.status = status
-        publication.lapsed = False
 
     def _give_up(self, publication: Publication, status: str) -> None:
         self._end(publication, status)
@@ -1394,10 +1408,12 @@ class Model:
         ]
 
     def _arrived(self, copy: Copy) -> None:
-        copy.state, copy.came = "present", True
+        copy.state = "present"
+        if copy.present_at is None:
+            copy.present_at = self.now
 
     def _take(self, copy: Copy) -> tuple[str, int]:
-        copy.attempts, copy.due = copy.attempts + 1, False
+        copy.attempts, copy.due_at = copy.attempts + 1, self.now + LEASE_OF_WORK
         return copy.sha256, copy.attempts
 
     def _needed(self) -> Iterator[str]:
@@ -1419,6 +1435,19 @@ class Model:
     def _filled(self, repository: Repository, backend: str) -> bool:
         present = {c.sha256 for c in self.copies if (c.backend, c.state) == (backend, "present")}
         return self._held_by(repository) <= present
+
+    def unstored(self) -> list[tuple[str, str]]:
+        """Published bytes that are not on a backend that requires them, nor known to be lost."""
+        return [
+            (backend, digest)
+            for repository in self.repositories
+            for backend, requirement in repository.backends.items()
+            if repository.live and requirement == "required"
+            for registration in self._claimed(repository)
+            for version in registration.published()
+            for digest in version.digests()
+            if not {"present", "lost"} & {c.state for c in self._copies(backend, digest)}
+        ]
 
     def _mark(self, digests: list[str]) -> None:
         for digest in digests:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 from rich.console import Console
@@ -213,25 +214,34 @@ def add_backend(
         from pkgdb.storage import Store
     store = Store.open(url, create=True)
     owner = asyncio.run(store.owner())
-    if owner is not None and not take_over:
-        ours = connection.execute(
-            """
-            select from pkgdb.backends
-             where namespace = %s and backend = %s and installation_id = %s and status = 'live'
-            """,
-            [namespace, name, owner],
-        )
-        if ours.fetchone() is None:
-            raise Failure(
-                f"{url} belongs to installation {owner} already\n"
-                "Hint: give each backend a folder or prefix of its own, or take it with"
-                " --take-over."
-            )
+    if owner is not None:
+        _check_owner(connection, namespace, name, url, owner, take_over)
     (added,) = call(
         connection, "add_backend", namespace=namespace, backend=name, url=url, actor=actor
     )
     asyncio.run(store.claim(added["installation_id"], take_over=take_over))
     return added
+
+
+def _check_owner(
+    connection: Connection, namespace: str, name: str, url: str, owner: UUID, take_over: bool
+) -> None:
+    """Refuses a store that carries somebody else's mark."""
+    known = connection.execute(
+        "select namespace, backend, status from pkgdb.backends where installation_id = %s", [owner]
+    ).fetchone()
+    if known is None and not take_over:
+        raise Failure(
+            f"{url} belongs to installation {owner} already\n"
+            "Hint: give each backend a folder or prefix of its own, or take it with --take-over."
+        )
+    if known is not None and known != {"namespace": namespace, "backend": name, "status": "live"}:
+        whose = f"{known['status']} backend {known['backend']!r} of {known['namespace']!r}"
+        raise Failure(
+            f"{url} belongs to {whose}\n"
+            "Hint: give each backend a folder or prefix of its own. A retired one is forgotten when"
+            " `pkgdb worker` has emptied it, or after `pkgdb backend retire --abandon`."
+        )
 
 
 def _url(connection: Connection, namespace: str, name: str) -> str:

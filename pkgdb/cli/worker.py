@@ -82,28 +82,25 @@ def worker(
     """
     with extra():
         from pkgdb.storage import TASKS, Worker
-    if unknown := set(tasks) - set(TASKS):
-        raise click.UsageError(f"no task {min(unknown)!r}: there are {', '.join(TASKS)}")
     logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
     logging.getLogger("pkgdb.worker").setLevel(logging.INFO)
     dsn = resolved(dsn)
+    try:
+        working = Worker(
+            dsn,
+            namespaces=namespaces,
+            tasks=tasks or TASKS,
+            interval=timedelta(seconds=interval),
+            at_once=at_once,
+            purge_after=timedelta(days=purge_after),
+            keep_events=timedelta(days=keep_events),
+            verify_after=None if verify_after is None else timedelta(days=verify_after),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     with connected(dsn) as connection:
         connection.execute("select from pkgdb.feed_positions limit 1")  # or say what is missing
-    report = asyncio.run(
-        _run(
-            Worker(
-                dsn,
-                namespaces=namespaces,
-                tasks=tasks or TASKS,
-                interval=timedelta(seconds=interval),
-                at_once=at_once,
-                purge_after=timedelta(days=purge_after),
-                keep_events=timedelta(days=keep_events),
-                verify_after=None if verify_after is None else timedelta(days=verify_after),
-            ),
-            once,
-        )
-    )
+    report = asyncio.run(_run(working, once))
     if as_json:
         print_json({"done": report.done, "failures": list(report.failures)})
     elif once:

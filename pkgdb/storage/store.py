@@ -256,6 +256,8 @@ class Store:
                 pass
             else:
                 await self._still_mounted()
+                if self._folder is not None:  # and there: it may have been away in between
+                    await obstore.head_async(self._inner, key)
                 return True
         if await self._has(key, promised.sha256):
             return False

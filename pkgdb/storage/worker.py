@@ -90,7 +90,10 @@ class Worker:
         self.report = WorkerReport()
         self._dsn = dsn
         self._namespaces = tuple(namespaces)
-        self._tasks = tuple(task for task in TASKS if task in set(tasks))
+        wanted = set(tasks)
+        if unknown := wanted - set(TASKS):
+            raise ValueError(f"no task {min(unknown)!r}: there are {', '.join(TASKS)}")
+        self._tasks = tuple(task for task in TASKS if task in wanted)
         self._interval = interval
         self._at_once = at_once
         self._purge_after = purge_after

@@ -221,5 +221,8 @@ class TestProcess:
 
 def test_commands_are_those_documented():
     assert sorted(app.cli.commands) == sorted(
-        ["up", "down", "demo", "migrate", "load", "show", "check", "locks", "upgrade-schemes"]
+        [
+            *("up", "down", "demo", "migrate", "load", "show", "check", "locks", "upgrade-schemes"),
+            *("backend", "publish", "unpublish", "worker", "project"),
+        ]
     )

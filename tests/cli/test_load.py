@@ -125,7 +125,7 @@ def test_other_content_is_refused_and_changes_nothing(run_json, items):
 
 
 def test_every_format_of_the_sample(run, run_json):
-    files = sorted(SAMPLE.glob("[np]*/*"))
+    files = sorted([*SAMPLE.glob("npm/*"), *SAMPLE.glob("pypi/*")])
     report = run_json("load", *files, *INTO)
     # Some of the oldest versions of one package are not valid in today's SemVer.
     assert {r["sqlstate"] for r in report["refused"]} <= {"RG400"}

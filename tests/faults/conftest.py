@@ -1,6 +1,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,5 +25,6 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def database(machine: Machine) -> Database:
-    return Database(machine, "faults")
+def database(machine: Machine) -> Iterator[Database]:
+    with closing(Database(machine, "faults")) as database:
+        yield database

@@ -55,7 +55,6 @@ SETTINGS = {
     "synchronous_commit": "on",  # what was committed outlives the server's processes
 }
 LONG = timedelta(days=9)  # longer than any lease, back-off, or answer to a repeated request
-ISSUES = 4  # of one command: its first, which meets the fault, and some that meet a rival
 
 # Files of a version that is published: both contents have the licence.
 LICENSE = b"Do as you please.\n"
@@ -297,37 +296,48 @@ class Database:
         with psycopg.connect(machine.server.dsn(), autocommit=True) as connection:
             create = sql.SQL("create database {} template {}")
             connection.execute(create.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            for removal in removals:
-                if isinstance(removal, Edit):
-                    edit(connection, removal)
-                else:
-                    connection.execute(removal.encode())
-            self.tables = connection.execute(
-                """
-                select c.relname::text
-                  from pg_class c
-                  join pg_attribute a on a.attrelid = c.oid and a.attname = 'namespace'
-                 where c.relnamespace = 'pkgdb'::regnamespace and c.relkind = 'r'
-                 order by 1
-                """
-            ).fetchall()
+        self.db = self.connect()
+        for removal in removals:
+            if isinstance(removal, Edit):
+                edit(self.db, removal)
+            else:
+                self.db.execute(removal.encode())
+        self.tables = self.db.execute(
+            """
+            select c.relname::text
+              from pg_class c
+              join pg_attribute a on a.attrelid = c.oid and a.attname = 'namespace'
+             where c.relnamespace = 'pkgdb'::regnamespace and c.relkind = 'r'
+             order by 1
+            """
+        ).fetchall()
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.dsn, autocommit=True)
+
+    def reconnect(self) -> None:
+        self.db.close()
+        self.db = self.connect()
+
+    def close(self) -> None:
+        self.db.close()
 
 
 class Case:
     """A namespace with a repository that requires both stores, and who does what in it."""
 
-    def __init__(self, database: Database, *, validated: bool = False) -> None:
+    def __init__(self, database: Database, *, validated: bool = False, issues: int = 4) -> None:
+        """Commands end well when they are issued so often."""
         self.database = database
         self.machine = database.machine
         self.namespace = f"case-{next(database.cases)}"
         self.prefix = f"{database.name}/{self.namespace}"
         self.folder = self.machine.folders / self.prefix
         self.validated = validated
+        self.issues = issues
         self.proxy = Proxy(database.dsn)
         self.answering = False  # whether validators are at work, beside the one of the test
         self.issued: list[Actor] = []
-        self.db = self.connect()
         self._set_up()
 
     def __enter__(self) -> Self:
@@ -339,11 +349,10 @@ class Case:
                 actor.kill()
         self.proxy.__exit__()
         self.machine.gate.open = True
-        self.machine.server.start()
-        self.db.close()
 
-    def connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.database.dsn, autocommit=True)
+    @property
+    def db(self) -> psycopg.Connection[Any]:
+        return self.database.db
 
     def _set_up(self) -> None:
         policy: dict[str, object] = {"reuse": "always"}
@@ -429,7 +438,7 @@ class Case:
             for actor in commands:
                 if not (actor.runs or actor.well):
                     times = sum(actor.name == each.name for each in self.issued)
-                    assert times < ISSUES, f"{actor} does not end well: {self.issued}"
+                    assert times < self.issues, f"{actor} does not end well: {self.issued}"
                     self.again(actor)
             running = self.running(but)
             if not running:
@@ -469,9 +478,8 @@ class Case:
 
     def crash(self) -> None:
         self.machine.kill()
-        self.db.close()
         self.machine.server.start()
-        self.db = self.connect()
+        self.database.reconnect()
 
     def disconnect(self, actor: Actor) -> None:
         """The server ends an actor's connections, of which it has some or is making the first."""
@@ -487,7 +495,7 @@ class Case:
     @contextmanager
     def held(self, actor: Actor, table: str) -> Iterator[None]:
         """The actor goes on freely, and in its next call waits for a table until this ends."""
-        holder = self.connect()
+        holder = self.database.connect()
         try:
             holder.execute("begin")
             lock = sql.SQL("lock table {} in access exclusive mode")

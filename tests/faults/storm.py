@@ -25,7 +25,7 @@ from tests.faults.stage import Actor, Case, digest
 from tests.support import PATIENCE
 
 PUBLISHERS, WORKERS = 4, 2
-PACKAGES, VERSIONS, BLOBS = 3, 2, 5
+PACKAGES, VERSIONS, BLOBS = 2, 2, 8
 SHORT = timedelta(milliseconds=500)  # a lease that ends while its holder is at work
 BETWEEN_KILLS = 1.0
 BETWEEN_SNAPSHOTS = 0.02  # unless somebody has done something
@@ -59,7 +59,7 @@ async def push(setting: Setting, guide: Guide, pool: Files, seed: int) -> str:
         while not guide.pipe.poll():
             name = f"package-{choose.randrange(PACKAGES)}"
             package = ("generic", name, f"1.{choose.randrange(VERSIONS)}")
-            what = choose.choices((publish, delete, abort), (6, 3, 1))[0]
+            what = choose.choices((publish, delete, abort), (5, 4, 1))[0]
             given = choose.sample(pool, 2)
             try:
                 outcome = await what(publisher, setting, package, given)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -38,7 +39,10 @@ def test_nothing_live_is_without_bytes(
 
 @pytest.mark.slow
 def test_without_a_second_look_the_collector_is_seen(machine: Machine) -> None:
-    with Case(Database(machine, "faults_without_recheck", NO_RECHECK)) as case:
+    with (
+        closing(Database(machine, "faults_without_recheck", NO_RECHECK)) as database,
+        Case(database) as case,
+    ):
         storm = Storm(case)
         storm.rage(3 * SECONDS, SEED, to_the_end=False)
         assert storm.violations != []

@@ -9,7 +9,7 @@ import pkgdb
 from pkgdb.indexes import Entry, Source, detect, read
 
 SAMPLE = Path(pkgdb.__file__).parent / "sample"
-FILES = sorted(SAMPLE.glob("*/*"))
+FILES = sorted(path for path in SAMPLE.glob("*/*") if path.parent.name != "packages")
 FORMATS = {"debian": "debian", "npm": "npm", "pypi": "pypi"}
 
 

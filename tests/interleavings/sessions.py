@@ -207,6 +207,29 @@ class Sessions:
         assert row is not None
         return arranged(row[0])
 
+    async def generations(self, namespace: str, backend: str, sha256: str | None) -> list[int]:
+        """Those of the committed copies of these bytes on a backend, in order."""
+        cursor = await self.observer.execute(
+            """
+            select c.generation
+              from pkgdb.blob_copy c join pkgdb.backend b using (namespace, backend_id)
+             where c.namespace = %s and b.name = %s
+               and c.sha256 = coalesce(decode(%s, 'hex'), c.sha256)
+             order by c.generation
+            """,
+            [namespace, backend, sha256],
+        )
+        return [generation for (generation,) in await cursor.fetchall()]
+
+    async def installation(self, namespace: str, backend: str) -> Any:
+        """What the store of that backend would say."""
+        cursor = await self.observer.execute(
+            "select installation_id from pkgdb.backend where namespace = %s and name = %s",
+            [namespace, backend],
+        )
+        (found,) = await cursor.fetchone() or (None,)
+        return found
+
     async def violations(self, namespace: str | None = None) -> list[tuple[Any, ...]]:
         cursor = await self.observer.execute("select * from pkgdb.check_integrity(%s)", [namespace])
         return await cursor.fetchall()

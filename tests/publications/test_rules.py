@@ -58,6 +58,9 @@ def test_quarantined(api, repo, demo, ledger):
     for files in ([file("c")], [file("b", "other"), file("c")]):
         with api.refused("RG409" if len(files) == 2 else "RG422"):
             demo.begin_publication("1.0", files=files)
+    with api.changes_nothing():
+        again = demo.begin_publication("1.0", files=[file("a")])
+    assert (again.state, again.outcome) == ("committed", "unchanged")
     with api.refused("RG422"):
         ledger.commit(open_one)
     demo.release_quarantine("1.0")

@@ -4,6 +4,9 @@ Three sessions call functions, commit and roll back in any order. A call that ha
 until the transaction before it ends. Locks are held until commit, so that the order of commits is a
 serial order: the model applies the calls of a transaction when it commits, and they must answer
 then what they answered at the time. After each commit everyone must see what the model holds.
+
+Time stands still until a rule lets it pass. Nobody else knows of a publication that is not
+committed, so that only committed ones are gone on with.
 """
 
 import asyncio
@@ -15,8 +18,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.interleavings.sessions import Sessions
-from tests.model import Call, Model, Version, call, file
+from tests.interleavings.sessions import Ids, Sessions
+from tests.model import DAY, Call, Copy, Model, Publication, Version, call, file
+from tests.publications.clock import Clock
 
 SESSIONS = 3
 DEADLOCK = "40P01"
@@ -50,6 +54,7 @@ policies = st.fixed_dictionaries(
         "protected_names": mostly([], ["P*"], ["l?b"], times=5),
         "keep_versions": st.sampled_from([None, 1, 2]),
         "name_scope": st.sampled_from(["ecosystem", "namespace"]),
+        "validators": mostly({}, {"scan": "required"}, {"scan": "advisory"}, times=3),
     },
 ).filter(lambda policy: not policy.get("immutable") or not policy.get("keep_versions"))
 
@@ -128,11 +133,77 @@ administration = st.one_of(
 )
 
 
+BACKENDS = ["disk", "cloud"]
+beginning = st.one_of(
+    st.builds(publish, **CONTENT).map(lambda asked: as_publication(asked)),
+    st.builds(publish, **CONTENT, request_key=st.sampled_from(["k3", "k4"])).map(
+        lambda asked: as_publication(asked)
+    ),
+    st.builds(publish, **CONTENT).map(lambda asked: as_publication(asked, "side")),
+)
+fences = mostly(0, 1, -1, times=10)  # beside the one that is good
+steps = st.one_of(
+    calls_of("renew_publication", fence=fences),
+    calls_of("commit_publication", fence=fences, if_revision=revisions),
+    calls_of("commit_publication", fence=fences),
+    calls_of("abort_publication", fence=fences),
+    calls_of("record_copy", fence=fences),
+    calls_of("record_copy", fence=fences),
+    calls_of(
+        "record_validation",
+        validator=mostly("scan", "lint", times=3),
+        result=mostly("succeeded", "failed", "error", times=3),
+        round=mostly(1, 2, times=3),
+        quarantine=st.booleans(),
+    ),
+    calls_of("expire_publications"),
+    calls_of(
+        "set_repository_backend",
+        repository=mostly("other", "main", times=2),
+        backend=st.sampled_from(BACKENDS),
+        requirement=mostly("required", "optional", "none", times=2),
+    ),
+)
+maintenance = st.one_of(
+    calls_of("promote_backends"),
+    calls_of("claim_copies"),
+    calls_of("collect_blobs", backend=st.sampled_from(BACKENDS)),
+    calls_of("verify_copy", found=mostly(True, False, times=3)),
+    calls_of("record_copy_failure", error=st.just("refused")),
+    calls_of("confirm_blob_deleted"),
+    calls_of("confirm_blob_deleted"),
+)
+# For which copies such a call makes sense.
+STATES = {
+    "verify_copy": ("pending", "present", "lost"),
+    "record_copy_failure": ("pending", "deleting"),
+    "confirm_blob_deleted": ("deleting",),
+}
+# These give bytes back that a purge may give back as well: it waits for them.
+GIVING_BACK = {"abort_publication", "expire_publications", "record_validation", "delete_version"}
+
+
+def as_publication(published: Call, role: str = "main") -> Call:
+    return call("begin_publication", **published.arguments, role=role)
+
+
+def handle(copy: Copy) -> dict[str, Any]:
+    return {"backend": copy.backend, "sha256": copy.sha256, "generation": copy.number}
+
+
+def lasting(made: Call, outcome: Any) -> Any:
+    """The answer less the copies that were missing: others, which nobody waits for, bring them."""
+    if made.function == "begin_publication" or made.function.endswith("renew_publication"):
+        return outcome[:3] + outcome[4:]
+    return outcome
+
+
 @dataclass
 class Transaction:
     """What a session has done since its `begin`; `asked` is the call that is pending."""
 
     calls: list[tuple[Call, Any]] = field(default_factory=list)
+    begun: list[int | None] = field(default_factory=list)  # publications, by the tables' ids
     asked: Call | None = None
     commits: bool = False  # as soon as the pending call has its answer
 
@@ -144,9 +215,10 @@ class Transaction:
 class Registry:
     """The database that examples run in, each in a namespace of its own."""
 
-    def __init__(self, runner: asyncio.Runner, sessions: Sessions) -> None:
+    def __init__(self, runner: asyncio.Runner, sessions: Sessions, clock: Clock) -> None:
         self.runner = runner
         self.sessions = sessions
+        self.clock = clock
         self.numbers = count(1)
         self.counts = {"calls": 0, "waits": 0, "commits": 0, "rollbacks": 0, "deadlocks": 0}
 
@@ -161,6 +233,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.sessions = registry.sessions
         self.namespace = f"ns{next(registry.numbers)}"
         self.model = Model()  # what is committed
+        self.publications: dict[int, int] = {}  # from the model's numbers to the tables' ids
         self.transactions = [Transaction() for _ in range(SESSIONS)]
         self.sound = True
 
@@ -169,15 +242,21 @@ class CatalogMachine(RuleBasedStateMachine):
     def places(self, can: Callable[[Transaction], bool]) -> list[int]:
         return [place for place, each in enumerate(self.transactions) if can(each)]
 
-    @initialize(policy=policies, shared=st.booleans())
-    def create(self, policy: dict[str, Any], shared: bool) -> None:
-        """Both repositories, sharing their names or not."""
-        scope = {"name_scope": "namespace" if shared else "ecosystem"}
+    @initialize(policy=policies, shared=st.booleans(), stored=st.booleans())
+    def create(self, policy: dict[str, Any], shared: bool, stored: bool = False) -> None:
+        """Both repositories, sharing their names or not, one of them perhaps with a backend."""
+        scope = {"name_scope": "namespace" if shared else "ecosystem", "validators": {}}
         self.do(self.ask(0, call("create_repository", repository="main", policy=policy | scope)))
         self.do(self.ask(0, call("create_repository", repository="other", policy=scope)))
+        for backend in BACKENDS:
+            self.do(self.ask(0, call("add_backend", backend=backend, url=f"file:///{backend}")))
         for version in ("2.0", "1.0"):
             content = {"name": "pkg", "version": version, "files": [file("a.whl", "x")]}
             self.do(self.ask(0, publish("main", **content)))
+        if stored:
+            self.do(self.commit(0))
+            required = {"repository": "other", "backend": "disk"}
+            self.do(self.ask(0, call("set_repository_backend", **required)))
         self.do(self.commit(0))
 
     @rule(choice=choices, asked=publishing, commits=st.booleans())
@@ -207,6 +286,101 @@ class CatalogMachine(RuleBasedStateMachine):
             asked = Call(asked.function, asked.arguments | there)
         self.call(choice, asked, commits)
 
+    @rule(
+        choice=choices,
+        first=beginning,
+        then=steps,
+        kind=st.integers(0, 9),
+        aim=st.integers(0, 99),
+        commits=mostly(True, False, times=3),
+    )
+    def publish_in_steps(
+        self, choice: int, first: Call, then: Call, kind: int, aim: int, commits: bool
+    ) -> None:
+        """Begin, begin what somebody has begun, or go on with it. One rule: Hypothesis leaves
+        whole rules out of an example."""
+        publications = self.model.publications
+        near = publications[-1 - aim % min(len(publications), 3)] if publications else None
+        if near is None or kind < 2:
+            asked: Call | None = first
+        elif kind < 4:
+            asked = self.begun_again(first, near, whole=bool(aim % 2))
+        elif kind < 7 and near.status == "open":
+            asked = self.needed(near)
+        else:
+            asked = self.gone_on(then, near, aim)
+        if asked is not None:
+            self.call(choice, asked, commits)
+
+    def begun_again(self, asked: Call, other: Publication, whole: bool) -> Call:
+        """The same as somebody else, or other files of the same version."""
+        again: dict[str, Any] = {
+            "repository": other.registration.repository.name,
+            "name": other.registration.name,
+            "version": other.version.spelling,
+            "variant": other.version.variant,
+        }
+        if whole:
+            _, role, content, stated = other.content
+            again |= {"files": content, "metadata": stated, "role": role}
+        return Call(asked.function, asked.arguments | again)
+
+    def needed(self, held: Publication) -> Call:
+        """What is next on the way to the commit."""
+        fenced = {"publication": held.number, "fence": held.fence}
+        digests = {each.sha256 for each in held.files.values()}
+        for copy in self.model.copies:
+            if copy.sha256 in digests and copy.state == "pending":
+                return call("record_copy", **fenced, **handle(copy))
+        if held.missing_validations():
+            passed = {"validator": "scan", "result": "succeeded"}
+            return call("record_validation", publication=held.number, **passed)
+        return call("commit_publication", **fenced)
+
+    def gone_on(self, asked: Call, held: Publication, aim: int) -> Call | None:
+        """Any step of it, whether or not it fits."""
+        arguments = dict(asked.arguments)
+        if asked.function in ("expire_publications", "set_repository_backend"):
+            return asked
+        arguments["publication"] = held.number
+        if "fence" in arguments:
+            arguments["fence"] += held.fence
+        if asked.function == "record_copy":
+            if not self.model.copies:
+                return None
+            arguments |= handle(self.model.copies[aim % len(self.model.copies)])
+        return Call(asked.function, arguments)
+
+    @rule(asked=maintenance, aim=st.integers(0, 99))
+    def maintain(self, asked: Call, aim: int) -> None:
+        """What workers do. Beside open transactions it would pass over what those hold."""
+        if any(each.open for each in self.transactions):
+            return
+        arguments = dict(asked.arguments)
+        if asked.function in STATES:
+            fitting = [c for c in self.model.copies if c.state in STATES[asked.function]]
+            if not fitting:
+                return
+            copy = fitting[aim % len(fitting)]
+            arguments |= handle(copy)
+            if asked.function == "verify_copy":
+                arguments["found_sha256"] = copy.sha256 if arguments.pop("found") else None
+            else:
+                arguments["attempt"] = copy.attempts - (aim % 11 == 0)
+        self.do(self.by_itself(Call(asked.function, arguments)))
+
+    @rule()
+    def sequence(self) -> None:
+        """Waits for nobody, and nobody waits for it."""
+        self.do(self.by_itself(call("sequence_events")))
+
+    @rule(minutes=mostly(60, 10, DAY, times=2))
+    def wait(self, minutes: int) -> None:
+        """Where a transaction were open, its calls would have been made at different times."""
+        if not any(each.open for each in self.transactions):
+            self.registry.clock.advance(minutes=minutes)
+            self.model.advance(minutes)
+
     @rule(choice=choices, asked=administration, commits=st.booleans())
     def administer(self, choice: int, asked: Call, commits: bool) -> None:
         self.call(choice, asked, commits)
@@ -225,8 +399,10 @@ class CatalogMachine(RuleBasedStateMachine):
 
     @rule(repository=mostly(None, "main", "other", times=1))
     def purge(self, repository: str | None) -> None:
-        """A transaction of its own: a purge waits for nobody, and nobody waits for it."""
-        self.do(self.purge_now(repository))
+        """A transaction of its own, that waits only for who gives back bytes."""
+        functions = {made.function for each in self.transactions for made, _ in each.calls}
+        if functions.isdisjoint(GIVING_BACK):
+            self.do(self.purge_now(repository))
 
     def teardown(self) -> None:
         """Everyone commits; where something has failed already, everything is taken back."""
@@ -252,7 +428,7 @@ class CatalogMachine(RuleBasedStateMachine):
         if not transaction.open:
             await session.begin()
         transaction.asked, transaction.commits = asked, commits
-        session.start(self.namespace, asked)
+        session.start(self.namespace, asked, await self.ids(asked))
         self.registry.counts["calls"] += 1
         await self.sessions.settle()
         self.registry.counts["waits"] += session.waiting
@@ -265,6 +441,7 @@ class CatalogMachine(RuleBasedStateMachine):
     async def take_answer(self, place: int) -> None:
         transaction = self.transactions[place]
         asked, outcome = transaction.asked, self.sessions[place].take()
+        rows = self.sessions[place].rows
         assert asked is not None
         transaction.asked = None
         if outcome == DEADLOCK:
@@ -277,6 +454,8 @@ class CatalogMachine(RuleBasedStateMachine):
             await self.end(place, committed=False)
             return
         transaction.calls.append((asked, outcome))
+        begun = asked.function == "begin_publication" and outcome[0] == "begun"
+        transaction.begun += [rows[0].publication_id] if begun else []
         if transaction.commits:
             await self.commit(place)
 
@@ -286,11 +465,15 @@ class CatalogMachine(RuleBasedStateMachine):
         model.begin()
         for made, outcome in transaction.calls:
             again = model.outcome(made)
-            assert again == outcome, f"{made} answered {outcome}, and now would answer {again}"
+            assert lasting(made, again) == lasting(made, outcome), (
+                f"{made} answered {outcome}, and now would answer {again}"
+            )
         return model
 
     async def commit(self, place: int) -> None:
         self.model = self.replayed(self.transactions[place])
+        new = [p.number for p in self.model.publications if p.number not in self.publications]
+        self.publications |= zip(new, self.transactions[place].begun, strict=True)
         await self.end(place, committed=True)
 
     async def end(self, place: int, committed: bool) -> None:
@@ -314,8 +497,27 @@ class CatalogMachine(RuleBasedStateMachine):
         assert outcome == expected, f"{asked} answers {outcome}, not {expected}"
         await self.compare()
 
+    async def by_itself(self, asked: Call) -> None:
+        """A call in a transaction of its own."""
+        self.model.begin()
+        expected = self.model.outcome(asked)
+        outcome = await self.sessions.observe(self.namespace, asked, await self.ids(asked))
+        assert outcome == expected, f"{asked} answers {outcome}, not {expected}"
+        await self.compare()
+
+    async def ids(self, asked: Call) -> Ids:
+        """What the tables call the publication and the copy that the call names."""
+        backend, sha256 = asked.arguments.get("backend"), asked.arguments.get("sha256")
+        if backend is None:
+            return Ids(self.publications)
+        found = await self.sessions.generations(self.namespace, backend, sha256)
+        generations = dict(zip(self.model.generations(backend, sha256), found, strict=True))
+        installation = await self.sessions.installation(self.namespace, backend)
+        return Ids(self.publications, generations if sha256 else {}, {backend: installation})
+
     async def compare(self) -> None:
         """What is committed is what the model holds, and pkgdb finds no fault with it."""
+        assert self.model.unstored() == []
         state, expected = await self.sessions.read_state(self.namespace), self.model.state()
         for relation, rows in expected.items():
             assert state[relation] == rows, relation

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.interleavings.sessions import Sessions
+from tests.publications.clock import Clock
 from tests.stateful.machine import SESSIONS, CatalogMachine, Registry, publish
 
 pytestmark = pytest.mark.slow
@@ -29,10 +30,11 @@ SETTINGS = settings(
 
 
 @pytest.fixture
-def registry(dsn: str) -> Iterator[Registry]:
+def registry(dsn: str, db: psycopg.Connection) -> Iterator[Registry]:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
-        yield Registry(runner, runner.run(Sessions.open(stack, dsn, SESSIONS)))
+        sessions = runner.run(Sessions.open(stack, dsn, SESSIONS))
+        yield Registry(runner, sessions, Clock(db))
         runner.run(stack.aclose())
 
 

@@ -102,8 +102,8 @@ begin
 end;
 $$;
 
--- One copy, locked with all other generations of the blob on the backend: in order, as two calls may
--- each be about another and change both.
+-- One copy, locked with all other generations of the blob on the backend: in order, as two calls
+-- may each be about another and change both.
 create function pkgdb.lock_copy(
     p_backend pkgdb.backend, p_digest bytea, p_generation bigint
 )
