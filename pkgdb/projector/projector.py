@@ -13,23 +13,19 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, LiteralString
 from urllib.parse import unquote
 from uuid import UUID
 
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
-
-from pkgdb._async.registry import AsyncRegistry
-from pkgdb.errors import DRIVER_ERRORS, ConnectionFailed, Gone, NotFound, StaleRevision, translate
+from pkgdb.errors import ConnectionFailed, Gone, NotFound, StaleRevision
 from pkgdb.models import BlobLocation, FeedEvent, StoredFile
 from pkgdb.projector.pages import Package, file_path, pages_of, roots
 from pkgdb.storage import Store, StoreError, WrongObject
+from pkgdb.storage._database import Database, open_pool
 
 __all__ = ["Projector"]
 
@@ -98,7 +94,9 @@ class Projector:
         projected = 0
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._alone():
-            async with self._connected():
+            async with open_pool(self._dsn, "pkgdb project", connections=2) as pool:
+                self._database = Database(pool)
+                self._registry = self._database.registry
                 cursor: Cursor | None = None
                 while not self._stopping.is_set():
                     count = 0
@@ -137,7 +135,7 @@ class Projector:
         """Writes everything. What changes meanwhile comes again."""
         if error is not None:
             log.warning("%s: everything is written anew", error.message)
-        feed = await self._rows(
+        feed = await self._database.rows(
             "select head, incarnation from pkgdb.feed_positions where namespace = %s",
             self._namespace,
         )
@@ -208,7 +206,7 @@ class Projector:
     # Packages as they are now
 
     async def _repository_id(self) -> int | None:
-        rows = await self._rows(
+        rows = await self._database.rows(
             "select repository_id from pkgdb.repositories where namespace = %s and repository = %s",
             self._namespace,
             self._repository,
@@ -216,7 +214,7 @@ class Projector:
         return int(rows[0]["repository_id"]) if rows else None
 
     async def _all_packages(self) -> list[Package]:
-        rows = await self._rows(
+        rows = await self._database.rows(
             """
             select ecosystem, name, normalized_name, latest, latest_stable
               from pkgdb.registrations
@@ -232,7 +230,7 @@ class Projector:
     async def _packages(self, names: Iterable[tuple[str | None, str]]) -> list[Package]:
         """Those of these names, also where nothing is left of them."""
         given = sorted((str(ecosystem), name) for ecosystem, name in names)
-        rows = await self._rows(
+        rows = await self._database.rows(
             """
             select distinct n.ecosystem, coalesce(g.name, n.normalized_name) as name,
                    n.normalized_name, g.latest, g.latest_stable
@@ -257,7 +255,7 @@ class Projector:
             versions = await self._registry.versions(*where)
         except NotFound:
             return package
-        tags = await self._rows(
+        tags = await self._database.rows(
             """
             select tag, version
               from pkgdb.tags
@@ -321,7 +319,7 @@ class Projector:
     async def _is_used(self, path: str) -> bool:
         """Whether another package has the same file."""
         _, first, second, rest, filename = path.split("/", 4)
-        rows = await self._rows(
+        rows = await self._database.rows(
             """
             select
               from pkgdb.files
@@ -386,26 +384,6 @@ class Projector:
         (self._folder / path).unlink(missing_ok=True)
         for parent in (self._folder / path).relative_to(self._folder).parents[:-2]:
             _remove_empty(self._folder / parent)
-
-    # The database
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[None]:
-        arguments = {"fallback_application_name": "pkgdb project", "autocommit": True}
-        async with AsyncConnectionPool(
-            self._dsn, kwargs=arguments, min_size=1, max_size=2, open=False
-        ) as self._pool:
-            self._registry = AsyncRegistry(self._pool)
-            yield
-
-    async def _rows(self, query: LiteralString, *arguments: object) -> list[dict[str, Any]]:
-        try:
-            async with self._pool.connection() as connection:
-                cursor = connection.cursor(row_factory=dict_row)
-                await cursor.execute(query, arguments)
-                return await cursor.fetchall()
-        except DRIVER_ERRORS as error:
-            raise translate(error) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

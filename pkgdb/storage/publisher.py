@@ -19,25 +19,21 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
-
-from pkgdb._async.registry import AsyncRegistry
 from pkgdb.errors import (
-    DRIVER_ERRORS,
     ConnectionFailed,
     InvalidState,
     PermissionDenied,
     StaleRevision,
-    translate,
 )
 from pkgdb.models import CopyRef, File, MissingCopy, PublicationRef, VersionRef
 from pkgdb.purl import Coordinates, coordinates
+from pkgdb.storage._database import Database, open_pool
 from pkgdb.storage._tasks import beside, each
 from pkgdb.storage.store import Store, StoreError, WrongObject
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
+    from psycopg_pool import AsyncConnectionPool
 
 __all__ = ["STEPS", "AsyncPublisher", "OptionalFailure", "Published", "Publisher"]
 
@@ -148,8 +144,8 @@ class AsyncPublisher:
             uploads: How many objects are uploaded at once.
             progress: Is told which copy another so many bytes were sent for.
         """
-        self.registry = AsyncRegistry(pool)
-        self._pool = pool
+        self._database = Database(pool)
+        self.registry = self._database.registry
         self._lease = lease
         self._patience = patience
         self._uploads = uploads
@@ -160,10 +156,7 @@ class AsyncPublisher:
     @asynccontextmanager
     async def open(cls, dsn: str = "", **options: Any) -> AsyncIterator[AsyncPublisher]:
         """A publisher with connections of its own; `options` as for the class."""
-        arguments = {"fallback_application_name": "pkgdb"}
-        async with AsyncConnectionPool(
-            dsn, kwargs=arguments, min_size=1, max_size=4, open=False
-        ) as pool:
+        async with open_pool(dsn, "pkgdb") as pool:
             yield cls(pool, **options)
 
     async def publish(
@@ -377,21 +370,16 @@ class AsyncPublisher:
                 return
 
     async def _look(self, job: Job, publication_id: int) -> dict[str, Any] | None:
-        try:
-            async with self._pool.connection() as connection:
-                cursor = connection.cursor(row_factory=dict_row)
-                await cursor.execute(
-                    """
-                    select status, fence, lease_until >= clock_timestamp() as held
-                      from pkgdb.publications
-                     where namespace = %s and publication_id = %s
-                    """,
-                    [job.namespace, publication_id],
-                )
-                row: dict[str, Any] | None = await cursor.fetchone()
-                return row
-        except DRIVER_ERRORS as error:
-            raise translate(error) from error
+        rows = await self._database.rows(
+            """
+            select status, fence, lease_until >= clock_timestamp() as held
+              from pkgdb.publications
+             where namespace = %s and publication_id = %s
+            """,
+            job.namespace,
+            publication_id,
+        )
+        return rows[0] if rows else None
 
     def _store(self, url: str) -> Store:
         if url not in self._stores:

@@ -13,14 +13,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any
 
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
-
-from pkgdb._async.registry import AsyncRegistry
-from pkgdb.errors import DRIVER_ERRORS, NotFound, PkgdbError, StaleRevision, translate
+from pkgdb.errors import NotFound, PkgdbError, StaleRevision
 from pkgdb.models import CopyTask
+from pkgdb.storage._database import Database, open_pool
 from pkgdb.storage._tasks import each
 from pkgdb.storage.store import NoObject, Store, StoreError, WrongObject, WrongSource
 
@@ -108,9 +105,11 @@ class Worker:
 
     async def run(self, *, once: bool = False) -> WorkerReport:
         """Works until `stop`, or with `once` until there is nothing left to do."""
-        async with self._connected():
+        async with open_pool(self._dsn, "pkgdb worker") as pool:
+            self._database = Database(pool)
+            self.registry = self._database.registry
             if once:
-                (now,) = await self._rows("select clock_timestamp() as began")
+                (now,) = await self._database.rows("select clock_timestamp() as began")
                 self._began = now["began"]
                 await self._until_done()
             else:
@@ -118,15 +117,6 @@ class Worker:
                     for task in self._tasks:
                         group.create_task(self._for_ever(task))
         return self.report
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[None]:
-        arguments = {"fallback_application_name": "pkgdb worker", "autocommit": True}
-        async with AsyncConnectionPool(
-            self._dsn, kwargs=arguments, min_size=1, max_size=4, open=False
-        ) as self._pool:
-            self.registry = AsyncRegistry(self._pool)
-            yield
 
     async def _until_done(self) -> None:
         busy = True
@@ -159,7 +149,9 @@ class Worker:
         return done
 
     async def _all_namespaces(self) -> list[str]:
-        rows = await self._rows("select namespace from pkgdb.feed_positions order by namespace")
+        rows = await self._database.rows(
+            "select namespace from pkgdb.feed_positions order by namespace"
+        )
         known = [row["namespace"] for row in rows]
         return [name for name in known if not self._namespaces or name in self._namespaces]
 
@@ -175,7 +167,7 @@ class Worker:
 
     async def retention(self, namespace: str) -> int:
         """Deletes the versions that a policy does not keep."""
-        rows = await self._rows(
+        rows = await self._database.rows(
             """
             select repository
               from pkgdb.repositories
@@ -287,7 +279,7 @@ class Worker:
 
     async def _look_at_source(self, namespace: str, task: CopyTask, source: Store) -> None:
         """Says what is wrong with a source, so that the next attempt gets another."""
-        rows = await self._rows(
+        rows = await self._database.rows(
             """
             select backend, sha256, object_key, generation
               from pkgdb.blob_copies
@@ -312,7 +304,7 @@ class Worker:
     async def _verify(
         self, namespace: str, backend: Mapping[str, Any], verify_after: timedelta
     ) -> int:
-        copies = await self._rows(
+        copies = await self._database.rows(
             """
             select backend, sha256, object_key, generation
               from pkgdb.blob_copies
@@ -383,7 +375,7 @@ class Worker:
         log.warning("%s: %s", what, error)
 
     async def _backends(self, namespace: str) -> list[dict[str, Any]]:
-        return await self._rows(
+        return await self._database.rows(
             """
             select backend, url, installation_id
               from pkgdb.backends
@@ -392,15 +384,6 @@ class Worker:
             """,
             namespace,
         )
-
-    async def _rows(self, query: LiteralString, *arguments: object) -> list[dict[str, Any]]:
-        try:
-            async with self._pool.connection() as connection:
-                cursor = connection.cursor(row_factory=dict_row)
-                await cursor.execute(query, arguments)
-                return await cursor.fetchall()
-        except DRIVER_ERRORS as error:
-            raise translate(error) from error
 
 
 def _usable(store: Store | StoreError) -> Store:

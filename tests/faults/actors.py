@@ -195,7 +195,7 @@ async def publications(publisher: AsyncPublisher, namespace: str) -> list[int]:
     """
     async with asyncio.timeout(PATIENCE):
         while True:
-            async with publisher._pool.connection() as connection:
+            async with publisher._database._pool.connection() as connection:
                 rows = await (await connection.execute(query, [namespace])).fetchall()
             if rows:
                 return [publication for (publication,) in rows]
