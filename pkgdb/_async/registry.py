@@ -1266,7 +1266,8 @@ class AsyncRegistry:
         """Takes objects to be deleted: delete each, then `confirm_blob_deleted`.
 
         Args:
-            backend: Whose objects; None only forgets blobs that have no copy.
+            backend: Whose objects; None only takes blobs that nothing needs, and returns them as
+                tasks of which nothing but the digest is set.
             installation_id: What the store itself says: see `pkgdb.storage.Store.owner`.
             grace: Only blobs that nothing has referred to for so long.
             lease: What is not answered by then is given to another worker.

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pkgdb.models import StoredFile, VersionInfo
 
-__all__ = ["Package", "file_path", "pages_of", "roots"]
+__all__ = ["Package", "file_path", "files_of", "pages_of", "roots"]
 
 # What npm publishes, and what it published before it was strict. No part begins with a dot.
 _NPM_NAME = re.compile(r"(@[\w~-][\w.~-]*/)?[\w~!()*'-][\w.~!()*'-]*", re.ASCII)
 _PYPI_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# One name below its digest, and none that is hidden: those are the projector's own.
+_FILE = re.compile(r"packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^./\x00-\x1f][^/\x00-\x1f]*")
+_LONGEST_NAME = 255  # bytes, in a folder of nearly every file system
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Package:
     def paths(self) -> tuple[str, ...]:
         """Where its pages are; none for a name that cannot be a path."""
         name = self.normalized_name
+        if len(name) > _LONGEST_NAME:
+            return ()
         if self.ecosystem == "pypi" and _PYPI_NAME.fullmatch(name):
             return (f"simple/{name}/index.html", f"simple/{name}/index.v1_json")
         if self.ecosystem == "npm" and _NPM_NAME.fullmatch(name):
@@ -42,10 +48,23 @@ class Package:
         return ()
 
 
-def file_path(file: StoredFile) -> str:
-    """Where a file is."""
+def file_path(file: StoredFile) -> str | None:
+    """Where a file is; None for a name that cannot be a path."""
     digest = file.sha256
-    return f"packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{file.filename}"
+    path = f"packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{file.filename}"
+    fits = len(os.fsencode(file.filename)) <= _LONGEST_NAME and _FILE.fullmatch(path)
+    return path if fits else None
+
+
+def files_of(package: Package, base_url: str, page: str) -> set[str]:
+    """The paths of the files that the last of its pages links to."""
+    listed = json.loads(page)
+    if package.ecosystem == "pypi":
+        urls = [file["url"].removeprefix("../../") for file in listed["files"]]
+    else:
+        tarballs = [version["dist"]["tarball"] for version in listed["versions"].values()]
+        urls = [url.removeprefix(f"{base_url}/") for url in tarballs]
+    return {path for path in map(unquote, urls) if _FILE.fullmatch(path)}
 
 
 def pages_of(package: Package, base_url: str) -> dict[str, str]:
@@ -70,7 +89,7 @@ def _pypi(package: Package) -> tuple[str, str]:
     for version in package.versions:
         yanked = False if version.listed else version.yank_reason or True
         for file in version.files:
-            url = f"../../{quote(file_path(file))}"
+            url = f"../../{quote(str(file_path(file)))}"
             requires = file.attributes.get("requires-python")
             attributes = [f'href="{url}#sha256={file.sha256}"']
             described: dict[str, Any] = {
@@ -143,7 +162,7 @@ def _whole(package: Package) -> list[VersionInfo]:
 
 def _manifest(package: Package, version: VersionInfo, base_url: str) -> dict[str, Any]:
     (file,) = version.files
-    dist = {"tarball": f"{base_url}/{quote(file_path(file))}", **file.attributes}
+    dist = {**file.attributes, "tarball": f"{base_url}/{quote(str(file_path(file)))}"}
     manifest = {
         **version.metadata,
         "_id": f"{package.name}@{version.version}",

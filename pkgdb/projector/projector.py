@@ -12,18 +12,16 @@ import fcntl
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote
 from uuid import UUID
 
 from pkgdb.errors import ConnectionFailed, Gone, NotFound, StaleRevision
 from pkgdb.models import BlobLocation, FeedEvent, StoredFile
-from pkgdb.projector.pages import Package, file_path, pages_of, roots
+from pkgdb.projector.pages import Package, file_path, files_of, pages_of, roots
 from pkgdb.storage import Store, StoreError, WrongObject
 from pkgdb.storage._database import Database, open_pool
 
@@ -34,7 +32,6 @@ log = logging.getLogger("pkgdb.projector")
 _CURSOR = ".pkgdb-projection.json"
 _LOCK = ".pkgdb-projection.lock"
 _BATCH = 1000
-_FILE = re.compile(r"packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^\"#]+")
 
 
 @dataclass(frozen=True)
@@ -193,10 +190,13 @@ class Projector:
     def _read_cursor(self) -> Cursor | None:
         try:
             said = json.loads((self._folder / _CURSOR).read_text())
+            incarnation = said["incarnation"] and UUID(said["incarnation"])
+            return Cursor(said["position"], incarnation, said["repository_id"])
         except FileNotFoundError:
             return None
-        incarnation = said["incarnation"]
-        return Cursor(said["position"], incarnation and UUID(incarnation), said["repository_id"])
+        except (ValueError, KeyError):  # torn by a crash of the machine
+            log.warning("%s cannot be read: everything is written anew", _CURSOR)
+            return None
 
     async def _read(self, cursor: Cursor, limit: int) -> list[FeedEvent]:
         return await self._registry.read_events(
@@ -290,7 +290,7 @@ class Projector:
         if not pages:
             for path in package.paths:
                 self._remove(path)
-        files = {file_path(file) for version in now.versions for file in version.files}
+        files = {str(file_path(file)) for version in now.versions for file in version.files}
         for path in before - files:
             if not await self._is_used(path):
                 self._remove(path)
@@ -312,8 +312,8 @@ class Projector:
     def _files_of(self, package: Package) -> set[str]:
         """The files that a package's pages name so far."""
         with suppress(FileNotFoundError):
-            text = (self._folder / package.paths[-1]).read_text()
-            return {unquote(path) for path in _FILE.findall(text)}
+            page = (self._folder / package.paths[-1]).read_text(encoding="utf-8")
+            return files_of(package, self._base_url, page)
         return set()
 
     async def _is_used(self, path: str) -> bool:
@@ -338,12 +338,16 @@ class Projector:
     # Files
 
     async def _bring(self, file: StoredFile) -> bool:
-        """Gets a file's bytes; False where they are kept nowhere.
+        """Gets a file's bytes; False where they are kept nowhere, or it has no place here.
 
         Raises:
             StoreError: No store that has them can be read.
         """
-        path = self._folder / file_path(file)
+        place = file_path(file)
+        if place is None:
+            log.warning("file %r cannot be a path", file.filename)
+            return False
+        path = self._folder / place
         if _has_size(path, file.size):
             return True
         locations = await self._registry.locate_blob(self._namespace, file.sha256)
@@ -402,7 +406,7 @@ def _consumer_of(folder: Path, namespace: str, repository: str) -> str:
 
 def _fresh(path: Path) -> Path:
     """Beside it, for what is then moved there at once; nothing is in it yet."""
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = path.with_name(".pkgdb-new")
     fresh.parent.mkdir(parents=True, exist_ok=True)
     fresh.unlink(missing_ok=True)
     return fresh

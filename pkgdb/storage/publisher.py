@@ -291,6 +291,7 @@ class AsyncPublisher:
             return None
 
         run.begun.add(_given(known))
+        await self._check_kept(job, publication)
         try:
             await self._bring(job, publication)
             return await self.commit(job, publication)
@@ -299,6 +300,16 @@ class AsyncPublisher:
         except (StaleRevision, InvalidState) as error:
             await self._find_out(run, publication, error)
         return None
+
+    async def _check_kept(self, job: Job, publication: PublicationRef) -> None:
+        """Refuses bytes that no backend is to get and none has."""
+        missing = {copy.sha256 for copy in publication.copies}
+        for sha256 in job.paths.keys() - missing:
+            if not await self.registry.locate_blob(job.namespace, sha256):
+                raise StoreError(
+                    f"repository {job.namespace}/{job.repository} has no backend to keep"
+                    f" {job.paths[sha256]} on"
+                )
 
     async def _bring(self, job: Job, publication: PublicationRef) -> None:
         async def bring(copy: MissingCopy) -> None:

@@ -100,7 +100,10 @@ class Store:
             StoreError: The URL is none of those, has a password or options in it, or names a
                 folder that is absent.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise StoreError(f"{url}: {error}") from error
         if parts.scheme not in _SCHEMES:
             raise StoreError(f"{url}: a store is one of {', '.join(sorted(_SCHEMES))}://")
         if "@" in parts.netloc or parts.query or parts.fragment:
@@ -242,7 +245,10 @@ class Store:
 
     async def sweep(self) -> int:
         """Removes what killed uploads left in a folder; returns how many files that were."""
-        return 0 if self._folder is None else await asyncio.to_thread(_sweep, self._folder)
+        if self._folder is None:
+            return 0
+        with self._told(UPLOADS):
+            return await asyncio.to_thread(_sweep, self._folder)
 
     async def _make(self, key: str, promised: _Promised, size: int) -> bool:
         if not self._checked:

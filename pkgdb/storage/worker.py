@@ -41,7 +41,8 @@ TASKS = (
 STEPS = ("delete", "purge", "collect", "remove", "confirm")
 """The steps that take a version's bytes away: `delete_version`, then these of `Worker`."""
 
-_DELETIONS = 100  # that are claimed at once
+_BLOBS = 1000  # that are looked at, and
+_DELETIONS = 100  # objects that are claimed, at once
 _COPIES = 20
 _LONGEST_BATCH = timedelta(minutes=30)  # of copies; one that takes longer may be made twice
 _VERIFICATIONS = 100
@@ -187,8 +188,7 @@ class Worker:
 
     async def collect(self, namespace: str) -> int:
         """Deletes the objects that nothing needs any longer."""
-        await self.registry.collect_blobs(namespace)
-        done = 0
+        done = len(await self.registry.collect_blobs(namespace, limit=_BLOBS))
         for backend in await self._backends(namespace):
             with self._noted(f"collect on {backend['backend']} of {namespace}"):
                 done += await self._collect(namespace, backend)
@@ -367,8 +367,13 @@ class Worker:
     def _noted(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (PkgdbError, StoreError) as error:
+        except (PkgdbError, OSError) as error:
             self._note(what, error)
+        except (
+            Exception
+        ) as error:  # a fault of ours: it must not stop what has nothing to do with it
+            log.exception("%s", what)
+            self.report.failures.append(f"{what}: {error!r}")
 
     def _note(self, what: str, error: Exception) -> None:
         self.report.failures.append(f"{what}: {error}")

@@ -367,6 +367,19 @@ begin
        and (c.state is null or l.state is null);
 
     return query
+    select distinct 'stored bytes', 'blob_copy',
+           jsonb_build_object('namespace', c.namespace, 'sha256', encode(c.sha256, 'hex')),
+           'the last copy of published bytes is to be deleted'
+      from pkgdb.blob_copy c
+      join pkgdb.file f
+        on f.namespace = c.namespace and f.sha256 = c.sha256 and f.status = 'available'
+      left join pkgdb.blob_copy o
+        on o.namespace = c.namespace and o.sha256 = c.sha256
+       and o.state in ('pending', 'present', 'lost')
+     where (p_namespace is null or c.namespace = p_namespace)
+       and c.state = 'deleting' and c.present_at is not null and o.generation is null;
+
+    return query
     select 'stored bytes', 'blob_copy',
            jsonb_build_object('namespace', c.namespace, 'sha256', encode(c.sha256, 'hex'),
                               'backend_id', c.backend_id),

@@ -42,11 +42,18 @@ begin
 
         select * into v_backend
           from pkgdb.backend b
-         where b.namespace = p_namespace and b.name = p_backend and b.status = 'live'
+         where b.namespace = p_namespace and b.name = p_backend
            for share;
         exit when found;
     end loop;
 
+    if v_backend.status = 'retired' then
+        raise exception using
+            errcode = 'RG409',
+            message = format('a backend %s was retired, and is not empty yet',
+                             pkgdb.quoted(p_backend)),
+            hint = 'Its name is free when the collector has emptied it and purge removed it.';
+    end if;
     if v_backend.url <> p_url then
         raise exception using
             errcode = 'RG409',
@@ -65,5 +72,5 @@ comment on function pkgdb.add_backend is
     's3://bucket/prefix, ...; at most 2048 bytes, no secrets). The client writes installation_id '
     'into the store, where the collector looks for it before it deletes. Outcome created, or '
     'unchanged where it exists just so. Errors: RG400 malformed argument, RG405 isolation level, '
-    'RG409 exists with another url.';
+    'RG409 exists with another url, or was retired and is not empty yet.';
 grant execute on function pkgdb.add_backend to pkgdb_operator;

@@ -42,10 +42,7 @@ begin
                 limit 1) s
          where b.namespace = p_namespace and b.status = 'live'
            and (c.next_attempt_at is null or c.next_attempt_at <= v_now)
-           and exists (
-                select from pkgdb.file f
-                 where f.namespace = p_namespace and f.sha256 = c.sha256
-                   and f.status in ('available', 'pending_destruction'))
+           and pkgdb.is_wanted(p_namespace, c.sha256, c.backend_id)
          order by c.next_attempt_at nulls first, c.generation
          limit p_limit
            for update of c skip locked)
@@ -108,16 +105,7 @@ begin
     insert into pkgdb.blob_copy (namespace, sha256, backend_id, state, created_at)
     select p_namespace, m.sha256, m.backend_id, 'pending', v_now
       from unnest(v_digests, v_backends) m (sha256, backend_id)
-     where exists (
-            select
-              from pkgdb.file f
-              join pkgdb.registration r
-                on r.namespace = p_namespace and r.registration_id = f.registration_id
-              join pkgdb.repository_backend k
-                on k.namespace = p_namespace and k.repository_id = r.repository_id
-             where f.namespace = p_namespace and f.sha256 = m.sha256
-               and f.status in ('available', 'pending_destruction')
-               and k.backend_id = m.backend_id and k.requirement = 'filling')
+     where pkgdb.is_wanted(p_namespace, m.sha256, m.backend_id)
      order by m.sha256, m.backend_id
     on conflict (namespace, sha256, backend_id) where state in ('pending', 'present') do nothing;
 end;

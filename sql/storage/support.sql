@@ -78,6 +78,21 @@ begin
 end;
 $$;
 
+create function pkgdb.no_backend(p_namespace text, p_backend text)
+returns void
+language plpgsql
+immutable parallel safe
+as $$
+begin
+    perform pkgdb.check_text('namespace', p_namespace, 255);
+    perform pkgdb.check_text('backend', p_backend, 255);
+    raise exception using
+        errcode = 'RG404',
+        message = format('no backend %s in namespace %s',
+                         pkgdb.quoted(p_backend), pkgdb.quoted(p_namespace));
+end;
+$$;
+
 -- The live backend of a name, held against its retirement until the end of the transaction.
 create function pkgdb.hold_backend(p_namespace text, p_backend text)
 returns pkgdb.backend
@@ -91,12 +106,7 @@ begin
      where b.namespace = p_namespace and b.name = p_backend and b.status = 'live'
        for key share;
     if not found then
-        perform pkgdb.check_text('namespace', p_namespace, 255);
-        perform pkgdb.check_text('backend', p_backend, 255);
-        raise exception using
-            errcode = 'RG404',
-            message = format('no backend %s in namespace %s',
-                             pkgdb.quoted(p_backend), pkgdb.quoted(p_namespace));
+        perform pkgdb.no_backend(p_namespace, p_backend);
     end if;
     return v_backend;
 end;
@@ -170,7 +180,8 @@ begin
 end;
 $$;
 
--- Refuses bytes that are not on each backend that the repository requires.
+-- Refuses bytes that are not on each backend that the repository requires, or, where all of its
+-- backends are optional, on none of them.
 create function pkgdb.check_stored(p_repository pkgdb.repository, p_digests bytea[])
 returns void
 language plpgsql
@@ -191,11 +202,19 @@ begin
       from (select c.sha256, c.backend
               from pkgdb.missing_copies(p_repository, p_digests) c
              where c.requirement in ('filling', 'required')
+                or not exists (
+                    select
+                      from pkgdb.repository_backend k
+                      join pkgdb.blob_copy o
+                        on o.namespace = p_repository.namespace and o.sha256 = c.sha256
+                       and o.backend_id = k.backend_id and o.state = 'present'
+                     where k.namespace = p_repository.namespace
+                       and k.repository_id = p_repository.repository_id)
              limit 10) m;
     if v_missing is not null then
         raise exception using
             errcode = 'RG422',
-            message = format('bytes are missing on a backend that repository %s requires',
+            message = format('bytes are missing on a backend that repository %s needs',
                              pkgdb.quoted(p_repository.name)),
             detail = v_missing,
             hint = 'Upload them through begin_publication and record_copy.';
@@ -222,6 +241,45 @@ begin
                 select from pkgdb.blob_copy c
                  where c.namespace = p_namespace and c.sha256 = f.sha256
                    and c.backend_id = p_backend_id and c.state = 'present'));
+end;
+$$;
+
+-- Whether a repository that uses a backend has a blob, in what is published or can be restored.
+create function pkgdb.is_wanted(p_namespace text, p_digest bytea, p_backend_id bigint)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+    return exists (
+        select
+          from pkgdb.file f
+          join pkgdb.registration r
+            on r.namespace = p_namespace and r.registration_id = f.registration_id
+          join pkgdb.repository_backend k
+            on k.namespace = p_namespace and k.repository_id = r.repository_id
+           and k.backend_id = p_backend_id
+         where f.namespace = p_namespace and f.sha256 = p_digest
+           and f.status in ('available', 'pending_destruction'));
+end;
+$$;
+
+-- Whether a file needs a blob, and no live backend has it but, perhaps, in this generation.
+create function pkgdb.is_last_copy(p_namespace text, p_digest bytea, p_generation bigint)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+    return exists (
+            select from pkgdb.file f
+             where f.namespace = p_namespace and f.sha256 = p_digest)
+        and not exists (
+            select
+              from pkgdb.blob_copy c
+              join pkgdb.backend b on b.namespace = p_namespace and b.backend_id = c.backend_id
+             where c.namespace = p_namespace and c.sha256 = p_digest and c.state = 'present'
+               and c.generation <> p_generation and b.status = 'live');
 end;
 $$;
 

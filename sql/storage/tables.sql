@@ -11,22 +11,21 @@ create table pkgdb.backend (
     created_at      timestamptz not null,
     retired_at      timestamptz,
     constraint backend_pkey primary key (namespace, backend_id),
+    constraint backend_name_key unique (namespace, name),
     constraint backend_namespace_fkey
         foreign key (namespace) references pkgdb.namespace (namespace),
     constraint backend_status_check check (status in ('live', 'retired')),
     constraint backend_retired_check check ((status = 'retired') = (retired_at is not null))
 );
 comment on table pkgdb.backend is
-    'A store of bytes: a folder, a bucket. A retired one stays while copies on it wait for their '
-    'deletion.';
+    'A store of bytes: a folder, a bucket. A retired one stays, with its name, while copies on it '
+    'wait for their deletion.';
 comment on column pkgdb.backend.url is
     'Where the store is, for clients: file:///folder, s3://bucket/prefix. Never a secret.';
 comment on column pkgdb.backend.installation_id is
     'Stands in the store as well: only the database that a store knows may delete in it.';
 comment on column pkgdb.backend.server_identity is
     'Which server this was true on: a restored or cloned database must adopt its stores first.';
-create unique index backend_name_key on pkgdb.backend (namespace, name) where status = 'live';
-
 create table pkgdb.repository_backend (
     namespace     pkgdb.string not null,
     repository_id bigint not null,

@@ -36,7 +36,13 @@ select c.namespace::text, b.name::text as backend, pg_catalog.encode(c.sha256, '
  where (c.state in ('pending', 'deleting') and c.attempts >= 5)
     or (c.state = 'pending'
         and exists (
-            select from pkgdb.file f
+            select
+              from pkgdb.file f
+              join pkgdb.registration r
+                on r.namespace = c.namespace and r.registration_id = f.registration_id
+              join pkgdb.repository_backend k
+                on k.namespace = c.namespace and k.repository_id = r.repository_id
+               and k.backend_id = c.backend_id
              where f.namespace = c.namespace and f.sha256 = c.sha256
                and f.status in ('available', 'pending_destruction'))
         and not exists (

@@ -14,7 +14,14 @@ declare
 begin
     perform pkgdb.lock_keys(variadic '{}');
     perform pkgdb.begin_request(p_namespace, p_actor, null, 'adopt_backend', null);
-    v_backend := pkgdb.hold_backend(p_namespace, p_backend);
+    perform pkgdb.check_text('backend', p_backend, 255);
+    select * into v_backend
+      from pkgdb.backend b
+     where b.namespace = p_namespace and b.name = p_backend
+       for no key update;
+    if not found then
+        perform pkgdb.no_backend(p_namespace, p_backend);
+    end if;
     update pkgdb.backend b
        set installation_id = v_id, server_identity = v_identity
      where b.namespace = p_namespace and b.backend_id = v_backend.backend_id;

@@ -16,7 +16,7 @@ set enable_mergejoin = off
 set jit = off
 as $$
 declare
-    v_backends bigint[];
+    v_backend  pkgdb.backend;
     v_now      timestamptz;
     v_digests  bytea[];
     v_unneeded bytea[];
@@ -31,7 +31,7 @@ begin
     end if;
     perform pkgdb.check_lease(p_lease);
     if p_backend is not null then
-        v_backends := pkgdb.check_installation(p_namespace, p_backend, p_installation_id);
+        v_backend := pkgdb.check_installation(p_namespace, p_backend, p_installation_id);
     end if;
     v_now := pkgdb.clock();
 
@@ -62,12 +62,21 @@ begin
        set unneeded_since = null
      where b.namespace = p_namespace and b.sha256 = any (v_digests);
 
+    if p_backend is null then
+        return query
+        select null::text, null::text, null::text, encode(d.sha256, 'hex'), null::bigint,
+               null::bigint, null::integer, null::text, null::text
+          from unnest(v_unneeded) d (sha256);
+        return;
+    end if;
     return query
     with due as materialized (
         select c.sha256, c.backend_id, c.generation
           from pkgdb.blob_copy c
-         where c.namespace = p_namespace and c.backend_id = any (v_backends)
+         where c.namespace = p_namespace and c.backend_id = v_backend.backend_id
            and c.state = 'deleting' and c.next_attempt_at <= v_now
+           -- Whatever made it unneeded: the last copy of what a file refers to stays.
+           and not pkgdb.is_last_copy(p_namespace, c.sha256, c.generation)
          order by c.next_attempt_at
          limit p_limit
            for update skip locked)
@@ -83,22 +92,23 @@ begin
 end;
 $$;
 comment on function pkgdb.collect_blobs is
-    'Takes blobs that no file has referred to for p_grace, and hands out at most p_limit objects '
-    'of one backend to be deleted: each is then reported with confirm_blob_deleted or '
-    'record_copy_failure; what is not reported by the end of p_lease is handed out again. '
-    'p_installation_id is what the store itself says. Without a backend it only forgets blobs '
-    'that have no copy. Several collectors share the work, also of retired backends of that name. '
-    'Errors: RG400 malformed argument, RG404 no such backend, RG405 isolation level, RG412 the '
-    'store belongs to another installation, RG422 the database was restored or moved since '
-    '(adopt_backend).';
+    'Takes at most p_limit blobs that no file has referred to for p_grace, and hands out at most '
+    'p_limit objects of one backend to be deleted: each is then reported with '
+    'confirm_blob_deleted or record_copy_failure; what is not reported by the end of p_lease is '
+    'handed out again. '
+    'p_installation_id is what the store itself says. Without a backend it only takes blobs, and '
+    'returns their digests, with nothing to delete. Several collectors share the work. The last '
+    'copy of what a file refers to is never handed out. Errors: RG400 malformed argument, RG404 no '
+    'such backend, RG405 isolation level, RG412 the store belongs to another installation, RG422 '
+    'the database was restored or moved since (adopt_backend).';
 grant execute on function pkgdb.collect_blobs to pkgdb_operator;
 
--- The backends of a name, retired ones with work left among them, whose store says that it belongs
--- to this database. A restored clone must not delete what the original needs.
+-- The backend of a name, live or retired, whose store says that it belongs to this database. A
+-- restored clone must not delete what the original needs.
 create function pkgdb.check_installation(
     p_namespace text, p_backend text, p_installation_id uuid
 )
-returns bigint[]
+returns pkgdb.backend
 language plpgsql
 stable
 as $$
@@ -108,14 +118,9 @@ declare
 begin
     select * into v_backend
       from pkgdb.backend b
-     where b.namespace = p_namespace and b.name = p_backend
-     order by b.installation_id = p_installation_id desc nulls last, b.status, b.backend_id desc
-     limit 1;
+     where b.namespace = p_namespace and b.name = p_backend;
     if not found then
-        raise exception using
-            errcode = 'RG404',
-            message = format('no backend %s in namespace %s',
-                             pkgdb.quoted(p_backend), pkgdb.quoted(p_namespace));
+        perform pkgdb.no_backend(p_namespace, p_backend);
     end if;
     if v_backend.installation_id is distinct from p_installation_id then
         raise exception using
@@ -131,6 +136,6 @@ begin
                              'cloned or moved', pkgdb.quoted(p_backend)),
             hint = 'Where the original is gone, take over with adopt_backend.';
     end if;
-    return array[v_backend.backend_id];
+    return v_backend;
 end;
 $$;

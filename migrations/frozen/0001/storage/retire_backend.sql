@@ -23,14 +23,9 @@ begin
     select * into v_backend
       from pkgdb.backend b
      where b.namespace = p_namespace and b.name = p_backend
-     order by b.status, b.backend_id desc
-     limit 1
        for update;
     if not found then
-        raise exception using
-            errcode = 'RG404',
-            message = format('no backend %s in namespace %s',
-                             pkgdb.quoted(p_backend), pkgdb.quoted(p_namespace));
+        perform pkgdb.no_backend(p_namespace, p_backend);
     end if;
 
     select r.name into v_user
@@ -46,6 +41,21 @@ begin
                              pkgdb.quoted(v_user), pkgdb.quoted(p_backend)),
             hint = 'Take it from the repository with set_repository_backend; a dropped one has to '
                    'be purged.';
+    end if;
+
+    if not p_abandon and exists (
+        select
+          from pkgdb.blob_copy c
+         where c.namespace = p_namespace and c.backend_id = v_backend.backend_id
+           and c.state = 'present'
+           and pkgdb.is_last_copy(p_namespace, c.sha256, c.generation))
+    then
+        raise exception using
+            errcode = 'RG423',
+            message = format('backend %s has the only copy of bytes that versions need',
+                             pkgdb.quoted(p_backend)),
+            hint = 'Wait until another backend of the repositories is required, and no longer '
+                   'filling; or abandon it.';
     end if;
 
     v_now := pkgdb.clock();
@@ -75,8 +85,9 @@ begin
 end;
 $$;
 comment on function pkgdb.retire_backend is
-    'Takes a backend that no repository uses out of use; its name is free at once. The collector '
-    'deletes the objects on it, and then purge the row; with p_abandon its copies are forgotten '
-    'and the store is left as it is. Outcome retired or unchanged. Errors: RG400 malformed '
-    'argument, RG404 no such backend, RG405 isolation level, RG423 a repository uses it.';
+    'Takes a backend that no repository uses out of use. The collector deletes the objects on it, '
+    'and then purge the row, which frees its name; with p_abandon its copies are forgotten and the '
+    'store is left as it is. Outcome retired or unchanged. Errors: RG400 malformed '
+    'argument, RG404 no such backend, RG405 isolation level, RG423 a repository uses it, or bytes '
+    'that versions need are nowhere else.';
 grant execute on function pkgdb.retire_backend to pkgdb_operator;
