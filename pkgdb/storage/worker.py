@@ -99,6 +99,7 @@ class Worker:
         self._verify_after = verify_after
         self._stopping = asyncio.Event()
         self._began: datetime | None = None
+        self._unreadable: set[int] = set()  # generations, until the next start
 
     def stop(self) -> None:
         """Ends `run` after the objects that are being worked on."""
@@ -296,7 +297,7 @@ class Worker:
     async def _verify_one(self, namespace: str, copy: Mapping[str, Any], store: Store) -> None:
         found = await store.digest(copy["object_key"])
         if found is None:
-            await store.check()  # that it was there all the time
+            await store.check()  # or is it the disk that is not there?
         await self.registry.verify_copy(
             namespace, copy["backend"], copy["sha256"], copy["generation"], found
         )
@@ -311,6 +312,7 @@ class Worker:
              where namespace = %s and backend = %s and url = %s
                and (verified_at is null
                     or verified_at < coalesce(%s::timestamptz, clock_timestamp()) - %s)
+               and generation <> all (%s)
              order by verified_at nulls first
              limit %s
             """,
@@ -319,6 +321,7 @@ class Worker:
             backend["url"],
             self._began,
             verify_after,
+            list(self._unreadable),
             _VERIFICATIONS,
         )
         store = Store.open(backend["url"])
@@ -327,9 +330,14 @@ class Worker:
 
         async def verify(copy: Mapping[str, Any]) -> None:
             nonlocal done
-            if not self._stopping.is_set():
+            if self._stopping.is_set():
+                return
+            try:
                 await self._verify_one(namespace, copy, store)
                 done += 1
+            except StoreError as error:  # a bad sector: the others have their turn
+                self._unreadable.add(copy["generation"])
+                self._note(f"{copy['object_key']} on {copy['backend']} of {namespace}", error)
 
         await each(copies, verify, self._at_once)
         return done

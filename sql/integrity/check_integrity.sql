@@ -373,6 +373,10 @@ begin
       from pkgdb.blob_copy c
       join pkgdb.file f
         on f.namespace = c.namespace and f.sha256 = c.sha256 and f.status = 'available'
+      join pkgdb.registration r
+        on r.namespace = f.namespace and r.registration_id = f.registration_id
+      join pkgdb.repository_backend k
+        on k.namespace = r.namespace and k.repository_id = r.repository_id
       left join pkgdb.blob_copy o
         on o.namespace = c.namespace and o.sha256 = c.sha256
        and o.state in ('pending', 'present', 'lost')

@@ -19,11 +19,15 @@ begin
     if p_abandon is null then
         raise exception using errcode = 'RG400', message = 'abandon must be true or false';
     end if;
-    -- Whoever is giving it to a repository, or announces copies on it, holds the row.
+    -- Whoever is giving it to a repository, or announces copies on it, holds the row; and two
+    -- backends that rely on each other are not retired at once.
+    perform from pkgdb.backend b
+      where b.namespace = p_namespace
+      order by b.backend_id
+        for update;
     select * into v_backend
       from pkgdb.backend b
-     where b.namespace = p_namespace and b.name = p_backend
-       for update;
+     where b.namespace = p_namespace and b.name = p_backend;
     if not found then
         perform pkgdb.no_backend(p_namespace, p_backend);
     end if;
@@ -59,6 +63,10 @@ begin
     end if;
 
     v_now := pkgdb.clock();
+    perform from pkgdb.blob_copy c
+      where c.namespace = p_namespace and c.backend_id = v_backend.backend_id
+      order by c.sha256, c.generation
+        for update;
     if p_abandon then
         -- What was being deleted may have been the last that is known of its blob.
         perform pkgdb.mark_unneeded(

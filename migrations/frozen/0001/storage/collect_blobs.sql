@@ -50,6 +50,10 @@ begin
          where not exists (
             select from pkgdb.file f
              where f.namespace = p_namespace and f.sha256 = d.sha256));
+    perform from pkgdb.blob_copy c
+      where c.namespace = p_namespace and c.sha256 = any (v_unneeded)
+      order by c.sha256, c.backend_id, c.generation
+        for update;
     update pkgdb.blob_copy c
        set state = 'deleting', next_attempt_at = v_now
      where c.namespace = p_namespace and c.sha256 = any (v_unneeded) and c.state <> 'deleting';
@@ -76,7 +80,8 @@ begin
          where c.namespace = p_namespace and c.backend_id = v_backend.backend_id
            and c.state = 'deleting' and c.next_attempt_at <= v_now
            -- Whatever made it unneeded: the last copy of what a file refers to stays.
-           and not pkgdb.is_last_copy(p_namespace, c.sha256, c.generation)
+           and (c.present_at is null
+                or not pkgdb.is_last_copy(p_namespace, c.sha256, c.generation))
          order by c.next_attempt_at
          limit p_limit
            for update skip locked)

@@ -145,6 +145,15 @@ as $$
 declare
     v_now timestamptz := pkgdb.clock();
 begin
+    -- As the foreign key would hold them, but in order.
+    perform
+       from pkgdb.repository_backend k
+       join pkgdb.backend b
+         on b.namespace = p_repository.namespace and b.backend_id = k.backend_id
+      where k.namespace = p_repository.namespace
+        and k.repository_id = p_repository.repository_id
+      order by b.backend_id
+        for key share of b;
     insert into pkgdb.blob_copy (namespace, sha256, backend_id, state, created_at)
     select distinct p_repository.namespace, d.sha256, k.backend_id, 'pending', v_now
       from unnest(p_digests) d (sha256)
