@@ -43,7 +43,7 @@ STEPS = ("delete", "purge", "collect", "remove", "confirm")
 
 _BLOBS = 1000  # that are looked at, and
 _DELETIONS = 100  # objects that are claimed, at once
-_COPIES = 20
+_COPIES = 100
 _LONGEST_BATCH = timedelta(minutes=30)  # of copies; one that takes longer may be made twice
 _VERIFICATIONS = 100
 _LONGEST_MESSAGE = 1000
@@ -280,19 +280,10 @@ class Worker:
 
     async def _look_at_source(self, namespace: str, task: CopyTask, source: Store) -> None:
         """Says what is wrong with a source, so that the next attempt gets another."""
-        rows = await self._database.rows(
-            """
-            select backend, sha256, object_key, generation
-              from pkgdb.blob_copies
-             where namespace = %s and sha256 = %s and url = %s and object_key = %s
-            """,
-            namespace,
-            task.sha256,
-            task.source_url,
-            task.source_key,
-        )
-        for row in rows:
-            await self._verify_one(namespace, row, source)
+        for location in await self.registry.locate_blob(namespace, task.sha256):
+            if (location.url, location.object_key) == (task.source_url, task.source_key):
+                found = asdict(location) | {"sha256": task.sha256}
+                await self._verify_one(namespace, found, source)
 
     async def _verify_one(self, namespace: str, copy: Mapping[str, Any], store: Store) -> None:
         found = await store.digest(copy["object_key"])

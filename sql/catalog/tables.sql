@@ -94,7 +94,8 @@ comment on column pkgdb.registration.scope_id is
     'Where the name is unique: its repository''s id, or 0 for the whole namespace.';
 comment on column pkgdb.registration.lookalike_key is
     'The name as a hurried reader sees it; set where the repository guards against look-alikes.';
-create index registration_repository_idx on pkgdb.registration (namespace, repository_id);
+create index registration_repository_idx
+    on pkgdb.registration (namespace, repository_id, registration_id);
 create unique index registration_lookalike_key
     on pkgdb.registration (namespace, scope_id, ecosystem, lookalike_key)
     where lookalike_key is not null;

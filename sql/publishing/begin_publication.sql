@@ -246,14 +246,15 @@ declare
     v_missing pkgdb.file_spec[];
 begin
     perform pkgdb.check_file_count(p_locked.ecosystem, p_files, p_role);
-    if p_metadata <> '{}' and (
-        (p_version.status <> 'processing' and p_metadata <> p_version.metadata)
-        or exists (
+    -- Those that fill a new version state the same, so that it does not matter which one commits.
+    if (p_version.status <> 'processing' and p_metadata <> '{}'
+            and p_metadata <> p_version.metadata)
+        or (p_version.status = 'processing' and exists (
             select from pkgdb.publication p
              where p.namespace = p_version.namespace
                and p.registration_id = p_version.registration_id
                and p.version_id = p_version.version_id and p.status = 'open'
-               and p.metadata <> '{}' and p.metadata <> p_metadata))
+               and p.metadata <> p_metadata))
     then
         raise exception using
             errcode = 'RG409',

@@ -16,7 +16,6 @@ declare
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
     v_new          boolean;
-    v_metadata     jsonb;
     v_now          timestamptz;
     v_files        bigint;
     v_bytes        bigint;
@@ -50,18 +49,9 @@ begin
 
     v_now := pkgdb.clock();
     if v_new then
-        -- Whoever states metadata states the same: it counts whichever commits first.
-        v_metadata := coalesce(
-            (select p.metadata
-               from pkgdb.publication p
-              where p.namespace = p_namespace and p.registration_id = v_version.registration_id
-                and p.version_id = v_version.version_id and p.status = 'open'
-                and p.metadata <> '{}'
-              limit 1),
-            '{}');
         update pkgdb.package_version v
-           set status = 'available', metadata = v_metadata, added_epoch = v_repository.epoch,
-               published_at = v_now
+           set status = 'available', metadata = v_publication.metadata,
+               added_epoch = v_repository.epoch, published_at = v_now
          where v.namespace = p_namespace and v.registration_id = v_version.registration_id
            and v.version_id = v_version.version_id;
     end if;

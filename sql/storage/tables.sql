@@ -31,6 +31,7 @@ create table pkgdb.repository_backend (
     repository_id bigint not null,
     backend_id    bigint not null,
     requirement   text not null,
+    announced_to  bigint not null default 0,
     constraint repository_backend_pkey primary key (namespace, repository_id, backend_id),
     constraint repository_backend_repository_fkey foreign key (namespace, repository_id)
         references pkgdb.repository (namespace, repository_id),
@@ -44,6 +45,8 @@ comment on table pkgdb.repository_backend is
 comment on column pkgdb.repository_backend.requirement is
     'optional: uploads go there when they can; filling: what is committed from now on must be '
     'there; required: all that is live is there.';
+comment on column pkgdb.repository_backend.announced_to is
+    'While filling: up to this registration, what was missing is in the ledger.';
 create index repository_backend_backend_idx
     on pkgdb.repository_backend (namespace, backend_id);
 
@@ -71,6 +74,8 @@ create table pkgdb.blob_copy (
         when state = 'pending' then present_at is null
         else true end),
     constraint blob_copy_deleted_check check (deleted_attempt is null or state = 'deleting'),
+    constraint blob_copy_due_check
+        check (state not in ('pending', 'deleting') or next_attempt_at is not null),
     constraint blob_copy_attempts_check check (attempts >= 0)
 );
 comment on table pkgdb.blob_copy is
@@ -84,7 +89,7 @@ comment on column pkgdb.blob_copy.state is
 comment on column pkgdb.blob_copy.attempts is
     'How often a worker was given the work that this row stands for: the fence of its answer.';
 comment on column pkgdb.blob_copy.next_attempt_at is
-    'When that work is due again: the end of a worker''s lease, or of a back-off.';
+    'When that work is due: from the beginning, or at the end of a worker''s lease or a back-off.';
 comment on column pkgdb.blob_copy.deleted_attempt is
     'The attempt that first deleted an object of which an upload could still be on its way. It '
     'is deleted once more when none can be any longer.';

@@ -81,6 +81,9 @@ begin
     perform pkgdb.check_text('backend', p_backend, 255);
     perform pkgdb.check_given('generation', p_generation);
     perform pkgdb.check_given('attempt', p_attempt);
+    if p_attempt < 1 then
+        raise exception using errcode = 'RG400', message = 'attempt must be 1 or more';
+    end if;
     select c.* into v_copy
       from pkgdb.backend b
       join pkgdb.blob_copy c

@@ -57,7 +57,7 @@ begin
                 (namespace, repository_id, backend_id, requirement)
             values (p_namespace, v_repository.repository_id, v_backend.backend_id, v_wanted)
             on conflict (namespace, repository_id, backend_id)
-            do update set requirement = excluded.requirement;
+            do update set requirement = excluded.requirement, announced_to = 0;
         end if;
         v_result := pkgdb.touch_repository(v_repository, 'altered', p_actor);
     end if;

@@ -154,8 +154,9 @@ begin
         and k.repository_id = p_repository.repository_id
       order by b.backend_id
         for key share of b;
-    insert into pkgdb.blob_copy (namespace, sha256, backend_id, state, created_at)
-    select distinct p_repository.namespace, d.sha256, k.backend_id, 'pending', v_now
+    insert into pkgdb.blob_copy
+        (namespace, sha256, backend_id, state, next_attempt_at, created_at)
+    select distinct p_repository.namespace, d.sha256, k.backend_id, 'pending', v_now, v_now
       from unnest(p_digests) d (sha256)
       join pkgdb.repository_backend k
         on k.namespace = p_repository.namespace and k.repository_id = p_repository.repository_id

@@ -75,8 +75,9 @@ begin
            last_error = coalesce('found ' || encode(v_found, 'hex'), 'found nothing')
      where c.namespace = p_namespace and c.sha256 = v_digest
        and c.backend_id = v_backend.backend_id and c.generation = p_generation;
-    insert into pkgdb.blob_copy (namespace, sha256, backend_id, state, created_at)
-    values (p_namespace, v_digest, v_backend.backend_id, 'pending', v_now);
+    insert into pkgdb.blob_copy
+        (namespace, sha256, backend_id, state, next_attempt_at, created_at)
+    values (p_namespace, v_digest, v_backend.backend_id, 'pending', v_now, v_now);
     return (p_backend, p_sha256, p_generation,
             case v_state when 'present' then 'lost' else 'deleting' end, 'lost')::pkgdb.copy_ref;
 end;
