@@ -229,11 +229,7 @@ def create_repository(
     connection: Connection, namespace: str, repository: str, actor: str | None = None
 ) -> None:
     """Creates a repository with the default policy, unless there is one, whatever its policy."""
-    known = connection.execute(
-        "select from pkgdb.repositories where namespace = %s and repository = %s",
-        [namespace, repository],
-    )
-    if known.fetchone() is None:
+    if not _is_there(connection, namespace, repository):
         call(
             connection,
             "create_repository",
@@ -241,6 +237,20 @@ def create_repository(
             repository=repository,
             actor=actor,
         )
+
+
+def require_repository(connection: Connection, namespace: str, repository: str) -> None:
+    """Says so where there is no such repository."""
+    if not _is_there(connection, namespace, repository):
+        raise Failure(f"no repository {repository!r} in namespace {namespace!r}")
+
+
+def _is_there(connection: Connection, namespace: str, repository: str) -> bool:
+    known = connection.execute(
+        "select from pkgdb.repositories where namespace = %s and repository = %s",
+        [namespace, repository],
+    )
+    return known.fetchone() is not None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import click
 
 from pkgdb.cli.backend import extra, namespace_option
 from pkgdb.cli.database import connected, dsn_option, json_option, print_json, resolved
+from pkgdb.cli.load import require_repository
 
 if TYPE_CHECKING:
     from pkgdb.projector import Projector
@@ -57,7 +58,7 @@ def project(
     logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stderr)
     dsn = resolved(dsn)
     with connected(dsn) as connection:
-        connection.execute("select from pkgdb.feed_positions limit 1")  # or say what is missing
+        require_repository(connection, namespace, repository)
     seconds = timedelta(seconds=interval)
     events = asyncio.run(
         _run(

@@ -1,7 +1,9 @@
 """``publish`` and ``unpublish``."""
 
 import asyncio
+import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -24,7 +26,7 @@ from pkgdb.cli.database import (
     print_json,
     resolved,
 )
-from pkgdb.cli.load import create_repository
+from pkgdb.cli.load import create_repository, require_repository
 from pkgdb.models import File, MissingCopy
 from pkgdb.purl import coordinates
 from pkgdb.server import default_base
@@ -172,12 +174,13 @@ def _ensure_backends(
         )
         if found.fetchone() is not None:
             return
+        require_repository(connection, namespace, repository)
         if not embedded:
             raise click.UsageError(
                 f"repository {namespace}/{repository} has no backend to keep files on: add one with"
                 f" `pkgdb backend add NAME URL --namespace {namespace} --repository {repository}`"
             )
-        folder = default_base() / _DEFAULT_BACKEND / namespace
+        folder = default_base() / _DEFAULT_BACKEND / _as_folder(namespace)
         add_backend(connection, namespace, _DEFAULT_BACKEND, folder.as_uri(), actor=actor)
         wanted = [_DEFAULT_BACKEND]
     for backend in wanted:
@@ -189,6 +192,13 @@ def _ensure_backends(
             backend=backend,
             actor=actor,
         )
+
+
+def _as_folder(namespace: str) -> str:
+    """A name of its own below any folder, whatever the namespace is called."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", namespace):
+        return namespace
+    return "_" + hashlib.sha256(namespace.encode()).hexdigest()[:40]
 
 
 class _Bars:

@@ -43,7 +43,7 @@ STEPS = ("delete", "purge", "collect", "remove", "confirm")
 
 _BLOBS = 1000  # that are looked at, and
 _DELETIONS = 100  # objects that are claimed, at once
-_COPIES = 100
+_COPIES = 20
 _LONGEST_BATCH = timedelta(minutes=30)  # of copies; one that takes longer may be made twice
 _VERIFICATIONS = 100
 _LONGEST_MESSAGE = 1000

@@ -63,18 +63,23 @@ begin
     end if;
 
     v_now := pkgdb.clock();
-    perform from pkgdb.blob_copy c
-      where c.namespace = p_namespace and c.backend_id = v_backend.backend_id
-      order by c.sha256, c.generation
-        for update;
+    -- Lock order: backends, blobs, copies. What is being deleted, now or by the time that the copies
+    -- are held, may be the last that is known of its blob.
     if p_abandon then
-        -- What was being deleted may have been the last that is known of its blob.
         perform pkgdb.mark_unneeded(
             p_namespace,
             array(select c.sha256
                     from pkgdb.blob_copy c
                    where c.namespace = p_namespace and c.backend_id = v_backend.backend_id
-                     and c.state = 'deleting'));
+                     and not exists (
+                        select from pkgdb.file f
+                         where f.namespace = p_namespace and f.sha256 = c.sha256)));
+    end if;
+    perform from pkgdb.blob_copy c
+      where c.namespace = p_namespace and c.backend_id = v_backend.backend_id
+      order by c.sha256, c.generation
+        for update;
+    if p_abandon then
         delete from pkgdb.blob_copy c
          where c.namespace = p_namespace and c.backend_id = v_backend.backend_id;
     else
