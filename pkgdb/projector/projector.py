@@ -311,7 +311,8 @@ class Projector:
 
     def _files_of(self, package: Package) -> set[str]:
         """The files that a package's pages name so far."""
-        with suppress(FileNotFoundError):
+        # Torn by a crash of the machine, it names nothing.
+        with suppress(FileNotFoundError, ValueError, KeyError):
             page = (self._folder / package.paths[-1]).read_text(encoding="utf-8")
             return files_of(package, self._base_url, page)
         return set()
