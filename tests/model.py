@@ -582,8 +582,7 @@ class Model:
         if not new and version.status != "available":
             raise ModelError("RG422")
         if new:
-            stated = [p.metadata for p in self._open_of(registration, version) if p.metadata]
-            version.metadata = stated[0] if stated else {}
+            version.metadata = held.metadata
             version.status, version.published = "available", True
         for filename, file in held.files.items():
             del version.arriving[filename]
@@ -664,13 +663,18 @@ class Model:
                 if where.backends[backend] == "filling":
                     for digest in sorted(self._held_by(where)):
                         self._announce_one(backend, digest)
-        published = {d for where in self.repositories for d in self._held_by(where)}
+        wanted = {
+            (backend, digest)
+            for where in self.repositories
+            for backend in where.backends
+            for digest in self._held_by(where)
+        }
         taken = []
         for copy in self.copies:
             sources = [c for c in self._copies(None, copy.sha256) if c.state == "present"]
             due = copy.state == "pending" and copy.due_at <= self.now
-            wanted = due and copy.sha256 in published
-            if wanted and sources and copy.number not in locked:
+            passed_over = copy.number in locked
+            if due and sources and (copy.backend, copy.sha256) in wanted and not passed_over:
                 taken.append(self._take(copy))
         return sorted(taken)
 
@@ -710,7 +714,7 @@ class Model:
             raise ModelError("RG412")
         if copy.state not in ("pending", "deleting"):
             return "unchanged", copy.state
-        copy.due_at = self.now + min(10 * 2 ** min(copy.attempts, 20) / 60, DAY)
+        copy.due_at = self.now + min(10 * 2 ** min(copy.attempts - 1, 20) / 60, DAY)
         return "recorded", copy.state
 
     def collect_blobs(self, backend: str, passing: frozenset[str] = frozenset()) -> Any:
@@ -729,7 +733,11 @@ class Model:
                 if not self._copies(None, digest):
                     del self.blobs[digest]
         doomed = [c for c in self.copies if (c.backend, c.state) == (backend, "deleting")]
-        return sorted(self._take(copy) for copy in doomed if copy.due_at <= self.now)
+        return sorted(
+            self._take(copy)
+            for copy in doomed
+            if copy.due_at <= self.now and not (copy.present_at is not None and self._is_last(copy))
+        )
 
     def confirm_blob_deleted(
         self, backend: str, sha256: str, generation: Number, attempt: int
@@ -1305,10 +1313,11 @@ class Model:
         role: str,
     ) -> list[dict[str, Any]]:
         """May these files come to a version that is there, or on its way?"""
-        stated = [p.metadata for p in self._open_of(registration, version) if p.metadata]
-        if version.status != "processing":
-            stated.append(version.metadata)
-        if metadata and any(metadata != other for other in stated):
+        if version.status != "processing" and metadata not in ({}, version.metadata):
+            raise ModelError("RG409")
+        if version.status == "processing" and any(
+            other.metadata != metadata for other in self._open_of(registration, version)
+        ):
             raise ModelError("RG409")
         missing = self._missing(version, files)
         if version.status != "processing" and not missing:
@@ -1381,11 +1390,12 @@ class Model:
             raise ModelError("RG422")
 
     def _check_stored(self, repository: Repository, files: list[dict[str, Any]]) -> None:
-        for backend, requirement in repository.backends.items():
-            for given in files:
-                there = {copy.state for copy in self._copies(backend, given["sha256"])}
-                if requirement in ("filling", "required") and "present" not in there:
-                    raise ModelError("RG422")
+        needed = {b for b, requirement in repository.backends.items() if requirement != "optional"}
+        for given in files:
+            there = {c.backend for c in self._copies(None, given["sha256"]) if c.state == "present"}
+            nowhere = repository.backends and there.isdisjoint(repository.backends)
+            if nowhere or not needed <= there:
+                raise ModelError("RG422")
 
     def _announce(self, repository: Repository, publication: Publication) -> None:
         for digest in sorted({file.sha256 for file in publication.files.values()}):
@@ -1448,6 +1458,12 @@ class Model:
             for digest in version.digests()
             if not {"present", "lost"} & {c.state for c in self._copies(backend, digest)}
         ]
+
+    def _is_last(self, copy: Copy) -> bool:
+        """Does any file need these bytes, and has no other copy of them?"""
+        others = [c for c in self._copies(None, copy.sha256) if c is not copy]
+        found = any(other.state == "present" for other in others)
+        return copy.sha256 in set(self._needed()) and not found
 
     def _mark(self, digests: list[str]) -> None:
         for digest in digests:

@@ -244,6 +244,10 @@ begin
       from unnest(p_items) i
       cross join lateral unnest(i.files) f
      where i.plain
+       and not exists (
+            select from pkgdb.blob b
+             where b.namespace = v_namespace and b.sha256 = f.sha256
+            offset 0)
      order by f.sha256
     on conflict do nothing;
     for v_file in

@@ -140,8 +140,12 @@ declare
 begin
     foreach v_file in array p_files
     loop
+        -- Not a bare ON CONFLICT: that would wait for a purge that marks the blob.
         insert into pkgdb.blob (namespace, sha256, size, created_at)
-        values (p_version.namespace, v_file.sha256, v_file.size, v_now)
+        select p_version.namespace, v_file.sha256, v_file.size, v_now
+         where not exists (
+            select from pkgdb.blob b
+             where b.namespace = p_version.namespace and b.sha256 = v_file.sha256)
         on conflict do nothing;
         if not found then
             perform pkgdb.hold_blob(p_version.namespace, v_file);

@@ -10,6 +10,8 @@ import pytest
 
 from tests.permissions.tour import NAMESPACE, PACKAGE, REPOSITORY, Call, file, perform, walk
 
+STORED = NAMESPACE | {"p_repository": "stored"}
+
 
 def some_file(number: int) -> dict[str, Any]:
     return file(f"{number}.whl") | {"sha256": f"{number:064}"}
@@ -17,13 +19,14 @@ def some_file(number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def many(db: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
-    """A thousand packages, of each of which a version is being published, and one that has two
-    thousand versions. Some of the publications were given up, some bytes are not needed."""
+    """A thousand packages, and one that has two thousand versions; in another repository a thousand
+    that are being published. Some of these were given up, and some bytes are not needed."""
     backend = {"p_backend": "disk"}
     policy = {"validators": {"scan": "advisory"}}
-    walk(db, [Call("create_repository", REPOSITORY | {"p_policy": policy})])
+    walk(db, [Call("create_repository", REPOSITORY)])
+    walk(db, [Call("create_repository", STORED | {"p_policy": policy})])
     walk(db, [Call("add_backend", NAMESPACE | backend | {"p_url": "file:///srv"})])
-    walk(db, [Call("set_repository_backend", REPOSITORY | backend | {"p_requirement": "optional"})])
+    walk(db, [Call("set_repository_backend", STORED | backend)])
     wide = [
         {"ecosystem": "pypi", "name": f"p{n}", "version": "1", "files": [some_file(n)]}
         for n in range(1000)
@@ -34,7 +37,7 @@ def many(db: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
         perform(db, "delete_version", PACKAGE | {"p_version": version})
     perform(db, "set_tag", PACKAGE | {"p_version": "1.5", "p_tag": "lts"})
     db.execute("""
-        select pkgdb.begin_publication('acme', 'main', 'pypi', 'p' || n, '2', p_files =>
+        select pkgdb.begin_publication('acme', 'stored', 'pypi', 'p' || n, '2', p_files =>
                    jsonb_build_array(jsonb_build_object('filename', n || '-2.whl', 'size', 1,
                                                         'sha256', lpad(n::text, 64, 'f'))))
           from generate_series(0, 999) n""")
@@ -122,7 +125,10 @@ CALLS = [
     ("delete_version", {"p_version": "1.55"}),
     ("restore_version", {"p_version": "1.8"}),
     ("begin_publication", {"p_version": "4", "p_files": [some_file(6000)]}),
-    ("begin_publication", {"p_name": "p7", "p_version": "2", "p_files": [some_file(6001)]}),
+    (
+        "begin_publication",
+        {"p_repository": "stored", "p_name": "p7", "p_version": "2", "p_files": [some_file(6001)]},
+    ),
 ]
 FENCED = {"p_fence": 1}
 COPY = {"p_backend": "disk", "p_sha256": f"{11:f>64}", "p_generation": 12}

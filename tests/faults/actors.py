@@ -18,9 +18,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from psycopg_pool import AsyncConnectionPool
+
 import pkgdb.storage.publisher
 import pkgdb.storage.store
 import pkgdb.storage.worker
+from pkgdb._async.registry import AsyncRegistry
 from pkgdb.errors import PkgdbError
 from pkgdb.models import File, MissingCopy
 from pkgdb.storage import AsyncPublisher, StoreError, Worker
@@ -93,7 +96,7 @@ class Guide:
 
     def _obey(self) -> None:
         order = self.pipe.recv()
-        self.guided = order != "free"
+        self.guided = order == "go"
         if order == "fail":
             raise Interrupted
 
@@ -176,16 +179,16 @@ async def publish(setting: Setting, guide: Guide, files: list[tuple[File, Path]]
 
 async def validate(setting: Setting, guide: Guide) -> str:
     """Pass what is being published, and once more what was passed before."""
-    async with AsyncPublisher.open(setting.dsn) as publisher:
-        for publication in await publications(publisher, setting.namespace):
+    async with AsyncConnectionPool(setting.dsn, min_size=1, open=False) as pool:
+        for publication in await publications(pool, setting.namespace):
             async with guide.step("validate"):
-                await publisher.registry.record_validation(
+                await AsyncRegistry(pool).record_validation(
                     setting.namespace, publication, VALIDATOR, "succeeded"
                 )
     return "validated"
 
 
-async def publications(publisher: AsyncPublisher, namespace: str) -> list[int]:
+async def publications(pool: AsyncConnectionPool[Any], namespace: str) -> list[int]:
     """Those that a validator is to look at. Waits for the first one."""
     query = """
         select publication_id
@@ -195,7 +198,7 @@ async def publications(publisher: AsyncPublisher, namespace: str) -> list[int]:
     """
     async with asyncio.timeout(PATIENCE):
         while True:
-            async with publisher._database._pool.connection() as connection:
+            async with pool.connection() as connection:
                 rows = await (await connection.execute(query, [namespace])).fetchall()
             if rows:
                 return [publication for (publication,) in rows]
@@ -204,8 +207,11 @@ async def publications(publisher: AsyncPublisher, namespace: str) -> list[int]:
 async def unpublish(setting: Setting, guide: Guide) -> str:
     """Delete the version, and then all that was only its own."""
     kind = guided(Worker, pkgdb.storage.worker.STEPS[1:], guide)
-    async with AsyncPublisher.open(setting.dsn) as publisher, guide.step("delete"):
-        deleted = await publisher.registry.delete_version(
+    async with (
+        AsyncConnectionPool(setting.dsn, min_size=1, open=False) as pool,
+        guide.step("delete"),
+    ):
+        deleted = await AsyncRegistry(pool).delete_version(
             setting.namespace, REPOSITORY, *PACKAGE, request_key="delete", actor=setting.actor
         )
     await work(setting, kind)

@@ -116,7 +116,7 @@ class Actor:
         return self.stop
 
     def order(self, what: str) -> None:
-        """To `go` on, to `fail` there, or to go on `free`."""
+        """To `go` on, or to do so `free`ly, or to `fail` there (and go on freely, if it can)."""
         self.stop = None
         self.pipe.send(what)
 
@@ -140,7 +140,8 @@ class Actor:
 
     def kill(self) -> None:
         assert self.process.pid is not None
-        os.kill(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGKILL)
         self.stop, self.result = None, Result(error="killed")
         self._end()
 
@@ -486,11 +487,12 @@ class Case:
         here = "select count(*) > 0 from pg_stat_activity where application_name = %s"
         wait_until(self.db, here, [actor.name])
         ended = self.db.execute(
-            "select pg_terminate_backend(pid, 60000) from pg_stat_activity"
+            "select pid, pg_terminate_backend(pid) from pg_stat_activity"
             " where application_name = %s",
             [actor.name],
         ).fetchall()
-        assert all(gone for (gone,) in ended)
+        gone = "select count(*) = 0 from pg_stat_activity where pid = any (%s)"
+        wait_until(self.db, gone, [[pid for pid, _ in ended]])
 
     @contextmanager
     def held(self, actor: Actor, table: str) -> Iterator[None]:

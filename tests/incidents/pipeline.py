@@ -37,6 +37,7 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
     "second look at blobs": (
         Edit("collect_blobs", r"where not exists \(\s+select from pkgdb\.file f[^)]*\)\);", ");"),
     ),
+    "last look at copies": (Edit("collect_blobs", r"or not pkgdb\.is_last_copy\([^)]*\)", "or true"),),
     "generations": (
         "create or replace function pkgdb.object_key("
         " p_namespace text, p_sha256 bytea, p_generation bigint) returns text language sql"
@@ -52,8 +53,7 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
              "c.state = 'deleting' and c.attempts = 0"),
     ),
     "lease of a copy": (
-        Edit("claim_copies", r"\(c\.next_attempt_at is null or c\.next_attempt_at <= v_now\)",
-             "c.attempts = 0"),
+        Edit("claim_copies", r"p\.next_attempt_at <= v_now(\s+order)", r"p.attempts = 0\1"),
     ),
     "attempt": (Edit("lock_task", r"v_copy\.attempts <> p_attempt", "false"),),
     "file index": (

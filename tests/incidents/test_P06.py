@@ -79,7 +79,9 @@ def strand_everything(pipeline: Pipeline) -> None:
         make_copies(pipeline)
     api.set_repository_backend("main", "old", "none")
     api.retire_backend("old")
-    (lost,) = api.ask("select * from pkgdb.blob_copies where backend = 'cold' limit 1")
+    (lost,) = api.ask(
+        "select * from pkgdb.blob_copies where backend = 'cold' and sha256 = %s", digest(b"1.0")
+    )
     api.verify_copy("cold", lost.sha256, lost.generation, None)
     assert len(api.rows("claim_copies")) == 1
     # A deletion, and a repository that is gone.

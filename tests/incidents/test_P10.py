@@ -31,8 +31,16 @@ def test_holds(pipeline: Pipeline, steps: list[Call]) -> None:
     assert pipeline.violated() == set()
 
 
+def test_the_last_look_at_copies_is_the_backstop(pipeline: Pipeline) -> None:
+    """What was wrongly taken is not handed out."""
+    assert failed_to_commit(pipeline.without("second look at blobs"), DELETE) == []
+    assert pipeline.store.objects() != []
+    assert pipeline.violated() == {"stored bytes"}
+
+
 def test_fails_without_second_look_at_blobs(pipeline: Pipeline) -> None:
-    assert failed_to_commit(pipeline.without("second look at blobs"), DELETE) == ["deleted"]
+    pipeline.without("second look at blobs", "last look at copies")
+    assert failed_to_commit(pipeline, DELETE) == ["deleted"]
     assert pipeline.seen() == {"demo.whl": None}
     assert pipeline.violated() == {"stored bytes"}
 

@@ -79,7 +79,7 @@ def test_fails_without_claim_of_blobs(pipeline: Pipeline) -> None:
 
 def test_fails_without_second_look_at_blobs(pipeline: Pipeline) -> None:
     """Nobody needed them when they were marked."""
-    collect = orphaned(pipeline.without("second look at blobs"))
+    collect = orphaned(pipeline.without("second look at blobs", "last look at copies"))
     session = pipeline.world.session()
     assert [session.do(each) for each in (PUBLISH, collect)] == ["created", BACKEND]
     delete_what_is_due(pipeline)

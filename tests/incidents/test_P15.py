@@ -15,7 +15,7 @@ PUSH = DEMO("publish", "1.0", p_files=texts(("b", "b")))
 
 
 def given_one_file(pipeline: Pipeline) -> Any:
-    pipeline.repository("optional")
+    pipeline.repository("none")
     pipeline.world.given(DEMO("publish", "1.0", p_files=texts(("a", "a"))))
     return pipeline.package("demo", "generic")
 

@@ -17,7 +17,7 @@ def counters(pipeline: Pipeline) -> tuple[int, int, int]:
 
 def two_uploads(pipeline: Pipeline, *, new: bool) -> tuple[Race, tuple[int, int, int]]:
     """Of 10 and of 100 bytes, to one version."""
-    pipeline.repository("optional")
+    pipeline.repository("none")
     demo = pipeline.package("demo")
     if not new:
         demo.publish("1.0")
@@ -61,7 +61,7 @@ def test_either_would_do_for_a_version_that_is_there(pipeline: Pipeline, protect
 
 
 def test_many_at_once(pipeline: Pipeline) -> None:
-    pipeline.repository("optional")
+    pipeline.repository("none")
     demo = pipeline.package("demo")
     demo.publish("0.9", files=texts(("old.whl", "old")))
     publications = [

@@ -14,6 +14,7 @@ REFERENCE = "reference data, without states"
 
 INDEXES_WITH_GHOSTS = {
     "alembic_version_pkc": "the migration tool's own",
+    "backend_name_key": "a name is not free before the store is empty",
     "backend_pkey": ID,
     "blob_copy_pkey": ID,
     "blob_pkey": "bytes have no state: rows need them or not",
@@ -35,8 +36,7 @@ INDEXES_WITH_GHOSTS = {
     " without versions stays claimed on purpose",
     "registration_pkey": ID,
     "registration_scheme_key": ID,
-    "repository_backend_pkey": "a repository that is dropped uses its backends until it is"
-    " purged",
+    "repository_backend_pkey": "a repository that is dropped uses its backends until it is purged",
     "repository_pkey": ID,
     "request_pkey": "an answer stands even if the version was deleted since",
     "snapshot_name_key": "a snapshot has no state",
@@ -54,13 +54,17 @@ IN_USE = "a backend that a repository uses is live"
 ANSWER = "the state is looked at under the lock, and decides the answer"
 
 STATEMENTS_WITH_GHOSTS = {
-    ("adopt_backend", "backend"): FOUND,
+    ("add_backend", "backend"): "the name of a retired one is taken, until its store is empty",
+    ("adopt_backend", "backend"): "retired ones are emptied as well",
     ("alter_repository", "repository"): FOUND,
+    ("announce_copies", "backend"): IN_USE,
+    ("announce_filling", "backend"): IN_USE,
     ("bury_version", "package_version"): FOUND,
     ("check_integrity", "blob_copy"): GHOSTS,
     ("check_integrity", "file"): GHOSTS,
     ("check_integrity", "package_version"): GHOSTS,
     ("check_integrity", "repository"): GHOSTS,
+    ("check_installation", "backend"): "retired ones are emptied as well",
     ("claim_copies", "backend"): FOUND,
     ("claim_copies", "blob_copy"): FOUND,
     ("collect_blobs", "backend"): "retired ones are emptied as well",
@@ -78,6 +82,8 @@ STATEMENTS_WITH_GHOSTS = {
     ("end_publication", "file"): "the files of a publication: it is open, so they are live",
     ("forget_unpublished", "file"): GHOSTS,
     ("forget_unpublished", "package_version"): GHOSTS,
+    ("is_last_copy", "file"): "a ghost has its bytes until it is purged: it may be restored",
+    ("lock_copy", "blob_copy"): ANSWER,
     ("lock_publication", "repository"): "that of a registration; dropping it ends publications",
     ("lock_task", "backend"): "retired ones are emptied as well",
     ("lock_task", "blob_copy"): ANSWER,
@@ -104,6 +110,7 @@ STATEMENTS_WITH_GHOSTS = {
     ("restore_version", "file"): GHOSTS,
     ("retire_backend", "backend"): "one that is retired can still be abandoned",
     ("retire_backend", "blob_copy"): "all that is on it",
+    ("retire_backend", "file"): "a ghost has its bytes until it is purged: it may be restored",
     ("retire_backend", "repository"): "a dropped one uses its backends until it is purged",
     ("touch_repository", "repository"): FOUND,
     ("unyank", "package_version"): FOUND,

@@ -359,13 +359,14 @@ CORRUPTIONS = {
         *(STORED, "blob_copy", "^no copy of published bytes on a required backend"),
     ),
     "published bytes that never came": Corruption(
-        kit_copy("state = 'pending', present_at = null"),
+        kit_copy("state = 'pending', present_at = null, next_attempt_at = now()"),
         *(STORED, "blob_copy", "^no copy of published bytes on a required backend"),
     ),
     "two live copies": Corruption(
         "drop index pkgdb.blob_copy_live_key;"
-        + f"""insert into pkgdb.blob_copy (namespace, sha256, backend_id, state, created_at)
-            select namespace, sha256, backend_id, 'pending', now()
+        + f"""insert into pkgdb.blob_copy
+                (namespace, sha256, backend_id, state, created_at, next_attempt_at)
+            select namespace, sha256, backend_id, 'pending', now(), now()
               from pkgdb.blob_copy where sha256 = {BYTES}""",
         *(STORED, "blob_copy", "^2 live copies"),
     ),
@@ -377,8 +378,13 @@ CORRUPTIONS = {
         *(STORED, "blob_copy", "^present on a retired backend"),
     ),
     "a deletion that is never due": Corruption(
-        kit_copy("state = 'deleting', next_attempt_at = null"),
+        "alter table pkgdb.blob_copy drop constraint blob_copy_due_check;"
+        + kit_copy("state = 'deleting', next_attempt_at = null"),
         *(STORED, "blob_copy", "^deleting, and never due"),
+    ),
+    "the last copy, and it goes": Corruption(
+        kit_copy("state = 'deleting', next_attempt_at = now()"),
+        *(STORED, "blob_copy", "^the last copy of published bytes is to be deleted"),
     ),
     "a copy of no blob": Corruption(
         NO_CHECKS + f"delete from pkgdb.blob where sha256 = {BYTES}",

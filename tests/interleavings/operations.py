@@ -139,10 +139,14 @@ PUBLISHING: dict[str, Call] = {
     "begin": call("begin_publication", **VERSION, **CONTENT),
     "begin with a key": call("begin_publication", **VERSION, **CONTENT, request_key="key"),
     "begin other content": call(
-        "begin_publication", **VERSION, files=[file("pkg-2.0.tar.gz", "other")]
+        "begin_publication",
+        **VERSION,
+        **CONTENT | {"files": [file("pkg-2.0.tar.gz", "other")]},
     ),
     "begin other metadata": call("begin_publication", **VERSION, metadata={"summary": "2"}),
-    "begin one more file": call("begin_publication", **VERSION, files=[file("pkg-2.0.whl")]),
+    "begin one more file": call(
+        "begin_publication", **VERSION, **CONTENT | {"files": [file("pkg-2.0.whl")]}
+    ),
     "begin a side file": call("begin_publication", **VERSION, files=[SIDE], role="side"),
     "renew": call("renew_publication", **FIRST),
     "succeed": call("record_validation", **FAILED | {"result": "succeeded"}),

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from tests.behaviour.calls import Calls, file
+from tests.publications.ledger import digest
 from tests.support import backend_pid, wait_until_blocked
 
 
@@ -132,23 +133,68 @@ def test_a_backend_of_a_dropped_repository(api, repo, demo, disk, ledger):
     assert api.retire_backend("disk").outcome == "retired"
 
 
-def test_its_copies_become_work_and_then_it_goes(api, repo, demo, disk, ledger):
+@pytest.fixture
+def moved(repo, demo, disk, ledger):
+    """A version whose files are on `disk`, which the repository no longer uses, and on `cold`."""
+    ledger.backend("cold", "required")
     ledger.publish(demo, "1.0", file("a", "a"), file("b", "b"))
-    installation = ledger.installations["disk"]
     repo.set_repository_backend("disk", "none")
+
+
+def test_its_copies_become_work_and_then_it_goes(api, demo, moved, ledger):
     done = api.retire_backend("disk")
-    assert (done.outcome, done.installation_id) == ("retired", installation)
-    assert ledger.copies() == [("disk", "deleting")] * 2
-    assert api.ask("select * from pkgdb.blob_copies") == []
-    assert backends(api) == [("disk", "file:///disk", "retired")]
+    assert (done.outcome, done.installation_id) == ("retired", ledger.installations["disk"])
+    assert sorted(ledger.copies()) == [("cold", "present")] * 2 + [("disk", "deleting")] * 2
+    assert {copy.backend for copy in api.ask("select * from pkgdb.blob_copies")} == {"cold"}
+    assert backends(api) == [
+        ("disk", "file:///disk", "retired"), ("cold", "file:///cold", "live"),
+    ]  # fmt: skip
     with api.changes_nothing():
         assert api.retire_backend("disk").outcome == "unchanged"
     assert api.purge().backends == 0
     ledger.long_ago()
     assert [ledger.confirm(task).outcome for task in ledger.collect()] == ["deleted"] * 2
     assert api.purge().backends == 1
-    assert backends(api) == []
+    assert backends(api) == [("cold", "file:///cold", "live")]
     assert len(demo.resolve("1.0").files) == 2
+
+
+def test_it_has_the_only_copy_of_what_a_version_needs(api, repo, demo, disk, ledger):
+    """Also while another backend is being filled."""
+    ledger.publish(demo, "1.0", file("a", "a"))
+    ledger.backend("cold", "required")
+    repo.set_repository_backend("disk", "none")
+    with api.refused("RG423"):
+        api.retire_backend("disk")
+    assert ledger.collect() == []
+    assert ledger.make() == 1
+    assert api.retire_backend("disk").outcome == "retired"
+    assert ledger.present("cold").sha256 == digest("a")
+
+
+def test_what_a_retired_backend_still_has_is_nowhere_else(api, moved, ledger):
+    """A copy on another one that is retired is as good as deleted."""
+    ledger.backend("third", "required")
+    api.set_repository_backend("main", "cold", "none")
+    api.retire_backend("disk")
+    with api.refused("RG423"):
+        api.retire_backend("cold")
+    ledger.make()
+    assert api.retire_backend("cold").outcome == "retired"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_can_be_restored_is_needed(api, repo, demo, disk, ledger, deleted):
+    ledger.publish(demo, "1.0", file("a"))
+    demo.delete_version("1.0")
+    if deleted:
+        api.purge()
+    repo.set_repository_backend("disk", "none")
+    if deleted:
+        assert api.retire_backend("disk").outcome == "retired"
+    else:
+        with api.refused("RG423"):
+            api.retire_backend("disk")
 
 
 def test_it_is_abandoned(api, repo, demo, disk, ledger):
@@ -175,30 +221,27 @@ def test_it_is_abandoned_while_its_objects_are_deleted(api, repo, demo, disk, le
     assert api.ask("select * from pkgdb.blob") == []
 
 
-def test_it_is_retired_and_then_abandoned(api, repo, demo, disk, ledger):
-    ledger.publish(demo, "1.0", file("a"))
-    repo.set_repository_backend("disk", "none")
+def test_it_is_retired_and_then_abandoned(api, moved, ledger):
     api.retire_backend("disk")
     api.retire_backend("disk", True)
-    assert ledger.copies() == []
+    assert ledger.copies() == [("cold", "present")] * 2
     assert api.purge().backends == 1
 
 
-def test_its_name_is_free_at_once(api, repo, demo, disk, ledger):
-    ledger.publish(demo, "1.0", file("a"))
-    repo.set_repository_backend("disk", "none")
-    old = ledger.installations["disk"]
-    api.retire_backend("disk")
-    ledger.backend("disk")
-    assert backends(api) == [
-        ("disk", "file:///disk", "retired"), ("disk", "file:///disk", "live"),
-    ]  # fmt: skip
-    assert ledger.collect() == []
+def test_its_name_is_free_when_it_is_empty_and_purged(api, moved, ledger):
+    old = api.retire_backend("disk")
+    for url in ("file:///disk", "file:///other"):
+        with api.refused("RG409"):
+            api.add_backend("disk", url)
     ledger.long_ago()
-    (task,) = api.rows("collect_blobs", "disk", old)
-    assert ledger.confirm(task).outcome == "deleted"
+    assert [ledger.confirm(task).outcome for task in ledger.collect()] == ["deleted"] * 2
+    with api.refused("RG409"):
+        api.add_backend("disk", "file:///disk")
     assert api.purge().backends == 1
-    assert backends(api) == [("disk", "file:///disk", "live")]
+    new = api.add_backend("disk", "file:///other")
+    assert new.outcome == "created"
+    assert new.backend_id != old.backend_id
+    assert new.installation_id != old.installation_id
 
 
 def test_one_that_is_retired_takes_nothing(api, repo, demo, ledger):
@@ -206,8 +249,6 @@ def test_one_that_is_retired_takes_nothing(api, repo, demo, ledger):
     api.retire_backend("disk")
     with api.refused("RG404"):
         repo.set_repository_backend("disk")
-    with api.refused("RG404"):
-        api.adopt_backend("disk")
 
 
 def test_retiring_waits_for_who_is_giving_it_to_a_repository(

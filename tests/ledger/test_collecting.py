@@ -94,15 +94,36 @@ def test_bytes_on_no_backend_are_forgotten_at_once(api, repo):
     repo.delete_version("pypi", "demo", "1.0")
     api.purge()
     assert blobs(api) == {digest("a")}
-    assert api.rows("collect_blobs") == []
+    assert [task.sha256 for task in api.rows("collect_blobs")] == [digest("a")]
     assert blobs(api) == set()
-
-
-def test_without_a_backend_nothing_is_handed_out(api, unneeded, ledger):
-    unneeded("1")
     assert api.rows("collect_blobs") == []
-    assert ledger.copies() == [("disk", "deleting")]
-    assert len(ledger.collect()) == 1
+
+
+def test_without_a_backend_there_is_nothing_to_delete(api, unneeded, ledger):
+    """It says which blobs it took, so that the caller knows whether there may be more."""
+    unneeded(*"123")
+    taken = [api.rows("collect_blobs", limit=2) for _ in range(3)]
+    assert [len(tasks) for tasks in taken] == [2, 1, 0]
+    tasks = [task for some in taken for task in some]
+    assert {task.sha256 for task in tasks} == {digest(name) for name in "123"}
+    assert {(*task[:3], *task[4:]) for task in tasks} == {(None,) * 8}
+    assert ledger.copies() == [("disk", "deleting")] * 3
+    assert len(ledger.collect()) == 3
+
+
+def test_the_last_copy_of_what_a_file_needs_is_never_handed_out(api, db, demo, disk, ledger):
+    """Whatever made it a thing to delete."""
+    ledger.backend("cold", "required")
+    ledger.publish(demo, "1.0", file("a.whl", "a"))
+    db.execute("update pkgdb.blob_copy set state = 'deleting', next_attempt_at = '-infinity'")
+    assert ledger.collect("disk") == ledger.collect("cold") == []
+    db.execute(
+        "update pkgdb.blob_copy set state = 'present', next_attempt_at = null"
+        " where generation = (select max(generation) from pkgdb.blob_copy)"
+    )
+    kept = api.ask("select backend from pkgdb.blob_copies")[0].backend
+    assert ledger.collect(kept) == []
+    assert len(ledger.collect("cold" if kept == "disk" else "disk")) == 1
 
 
 def test_each_backend_has_its_own_work(api, unneeded, ledger):
@@ -185,7 +206,7 @@ def test_malformed_arguments(api, unneeded, ledger, given):
 
 
 def test_a_backend_that_does_not_exist(api, disk):
-    for backend in ("absent", ""):
+    for backend in ("absent", "x" * 255):
         with api.refused("RG404"):
             api.rows("collect_blobs", backend, None)
 

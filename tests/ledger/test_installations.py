@@ -59,15 +59,29 @@ def test_a_server_that_is_another(api, db, unneeded, ledger):
     assert len(ledger.collect()) == 1
 
 
-def test_a_retired_backend_of_another_server_is_abandoned(api, repo, db, unneeded, ledger):
+@pytest.fixture
+def retired_elsewhere(api, repo, db, unneeded, ledger):
+    """A backend that was retired before a restore."""
     repo.set_repository_backend("disk", "none")
     api.retire_backend("disk")
     db.execute("update pkgdb.backend set server_identity = 'another/16384/00000001'")
     with api.refused("RG422"):
         ledger.collect()
-    with api.refused("RG404"):
-        api.adopt_backend("disk")
+
+
+def test_a_retired_backend_of_another_server_is_adopted(api, retired_elsewhere, ledger):
+    adopted = api.adopt_backend("disk")
+    with api.refused("RG412"):
+        ledger.collect()
+    ledger.installations["disk"] = adopted.installation_id
+    ledger.long_ago()
+    assert [ledger.confirm(task).outcome for task in ledger.collect()] == ["deleted"]
+    assert api.purge().backends == 1
+
+
+def test_a_retired_backend_of_another_server_is_abandoned(api, retired_elsewhere, ledger):
     api.retire_backend("disk", True)
+    assert ledger.copies() == []
     assert api.purge().backends == 1
 
 

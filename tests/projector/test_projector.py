@@ -193,6 +193,90 @@ async def test_a_damaged_object_is_not_shown(
     assert [shown.read_bytes() for shown in files(site)] == [body]
 
 
+@pytest.mark.parametrize("ecosystem", ["npm", "pypi"])
+@pytest.mark.parametrize("quoted", [False, True])
+async def test_no_text_on_a_page_names_a_file_to_remove(
+    two_stores: Any,
+    publish: Any,
+    project: Any,
+    site: Path,
+    make_file: Any,
+    ecosystem: str,
+    quoted: bool,
+) -> None:
+    """A publisher may write into its page what it likes, and change it with the next version."""
+    victim = site.parent / "victim.txt"
+    outside = f"packages/dd/dd/{'d' * 60}/../../../../../victim.txt"
+    inside = f"packages/dd/dd/{'d' * 60}/of-another-1.0.tgz"
+    paths = [path.replace("/", "%2F") if quoted else path for path in (outside, inside)]
+    for version, texts in (("1.0.0", paths), ("1.0.1", [])):
+        file, path = make_file(f"evil-{version}.tgz")
+        attributes = {"requires-python": " ".join(texts), "tarball": f"{BASE}/{paths[0]}"}
+        file = pkgdb.File(file.filename, file.sha256, file.size, None, attributes if texts else {})
+        metadata = {"description": " ".join(texts), "dist": {"tarball": f"{BASE}/{paths[0]}"}}
+        await publish([(file, path)], version, ecosystem=ecosystem, name="evil", metadata=metadata)
+        await project()
+        others = site / inside
+        others.parent.mkdir(parents=True, exist_ok=True)
+        others.touch()
+        victim.touch()
+    assert victim.exists()
+    assert others.exists()
+    # What the pages do link to is followed as before.
+    names = sorted(path.name for path in files(site) if path != others)
+    assert names == ["evil-1.0.0.tgz", "evil-1.0.1.tgz"]
+    if ecosystem == "npm":
+        shown = json.loads((site / "npm" / "evil").read_text())["versions"]
+        tarballs = [shown[version]["dist"]["tarball"] for version in ("1.0.0", "1.0.1")]
+        assert all((site / url.removeprefix(f"{BASE}/")).is_file() for url in tarballs)
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        *("x" * 256 + ".whl", "é" * 130 + ".whl", ".hidden.whl"),
+        *("x" * 251 + ".whl", "é" * 125 + ".whl"),  # 255 and 254 bytes
+    ],
+)
+async def test_an_odd_file_name_stops_nothing_else(
+    two_stores: Any,
+    publish: Any,
+    release: Any,
+    project: Any,
+    site: Path,
+    tmp_path: Path,
+    filename: str,
+) -> None:
+    """What no folder can hold is left out; a name as long as any is shown."""
+    path = tmp_path / "odd"
+    path.write_bytes(b"odd")
+    file = pkgdb.File(filename, hashlib.sha256(b"odd").hexdigest(), 3)
+    await publish([(file, path)], name="a-odd-one")
+    await release()
+    await project()
+    assert page(site)["versions"] == ["1.0"]
+    fits = len(filename.encode()) <= 255 and not filename.startswith(".")
+    assert (site / "simple" / "a-odd-one").exists() == fits
+    assert {shown.name for shown in files(site)} == {"demo-1.0-py3-none-any.whl"} | (
+        {filename} if fits else set()
+    )
+
+
+@pytest.mark.parametrize("length", [255, 256])
+async def test_a_long_name_stops_nothing_else(
+    two_stores: Any, publish: Any, release: Any, project: Any, site: Path, length: int
+) -> None:
+    name = "a" * length
+    path = await release()
+    file = pkgdb.File(
+        "long.whl", hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size
+    )
+    await publish([(file, path)], name=name)
+    await project()
+    assert page(site)["versions"] == ["1.0"]
+    assert (name in os.listdir(site / "simple")) == (length == 255)
+
+
 class Interrupted(Exception):
     pass
 
@@ -253,6 +337,25 @@ async def test_a_cursor_of_another_history(
     assert json.loads(cursor.read_text()) == said
     assert not stray.parent.exists()
     assert len(files(site)) == 1
+
+
+@pytest.mark.parametrize("left", ["", '{"position": 1, "repos', "{}", "\0" * 100])
+async def test_a_torn_cursor(
+    two_stores: Any, release: Any, project: Any, site: Path, left: str
+) -> None:
+    """As after a power cut: everything is written anew."""
+    await release()
+    await project()
+    cursor = site / ".pkgdb-projection.json"
+    said = json.loads(cursor.read_text())
+    cursor.write_text(left)
+    stray = site / "simple" / "stray" / "index.html"
+    stray.parent.mkdir()
+    stray.touch()
+    await project()
+    assert json.loads(cursor.read_text()) == said
+    assert not stray.parent.exists()
+    assert page(site)["versions"] == ["1.0"]
 
 
 async def test_one_at_a_time(two_stores: Any, site: Path, dsn: str, db: Any) -> None:

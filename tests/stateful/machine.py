@@ -206,6 +206,7 @@ class Transaction:
     begun: list[int | None] = field(default_factory=list)  # publications, by the tables' ids
     asked: Call | None = None
     commits: bool = False  # as soon as the pending call has its answer
+    circle: bool = False  # whether some transaction had made a call while this one was pending
 
     @property
     def open(self) -> bool:
@@ -319,10 +320,11 @@ class CatalogMachine(RuleBasedStateMachine):
             "name": other.registration.name,
             "version": other.version.spelling,
             "variant": other.version.variant,
+            "metadata": other.metadata,
         }
         if whole:
-            _, role, content, stated = other.content
-            again |= {"files": content, "metadata": stated, "role": role}
+            _, role, content, _ = other.content
+            again |= {"files": content, "role": role}
         return Call(asked.function, asked.arguments | again)
 
     def needed(self, held: Publication) -> Call:
@@ -428,6 +430,7 @@ class CatalogMachine(RuleBasedStateMachine):
         if not transaction.open:
             await session.begin()
         transaction.asked, transaction.commits = asked, commits
+        transaction.circle = any(each.calls for each in self.transactions)
         session.start(self.namespace, asked, await self.ids(asked))
         self.registry.counts["calls"] += 1
         await self.sessions.settle()
@@ -446,7 +449,7 @@ class CatalogMachine(RuleBasedStateMachine):
         transaction.asked = None
         if outcome == DEADLOCK:
             self.registry.counts["deadlocks"] += 1
-            assert any(t.calls for t in self.transactions), "of transactions of one call each"
+            assert transaction.circle, "of transactions of one call each"
         elif outcome != LOCK_TIMEOUT:
             expected = self.replayed(transaction).outcome(asked)
             assert outcome == expected, f"{asked} answers {outcome}, not {expected}"
@@ -454,6 +457,8 @@ class CatalogMachine(RuleBasedStateMachine):
             await self.end(place, committed=False)
             return
         transaction.calls.append((asked, outcome))
+        for other in self.transactions:
+            other.circle = True
         begun = asked.function == "begin_publication" and outcome[0] == "begun"
         transaction.begun += [rows[0].publication_id] if begun else []
         if transaction.commits:

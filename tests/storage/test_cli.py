@@ -52,7 +52,7 @@ def test_publish_and_unpublish(
     assert run("unpublish", "pkg:pypi/demo@1.0", *HERE).stdout == "was deleted before\n"
     result = run("worker", "--once", "--purge-after", 0)
     assert result.exit_code == 0
-    assert "collect 1" in result.stdout
+    assert "collect 2" in result.stdout
     assert not stored[0].exists()
     result = run("publish", path, *HERE)
     assert result.exit_code == 2

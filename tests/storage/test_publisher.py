@@ -327,6 +327,53 @@ async def test_an_optional_store_that_is_away(
     assert set(copies(file.sha256)) == {"cloud", "disk"}
 
 
+async def test_the_only_store_is_optional_and_away(
+    add_backend: Any,
+    bucket_url: str,
+    publish: Any,
+    make_file: Any,
+    copies: Any,
+    registry: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    s3_endpoint: str,
+) -> None:
+    """Nothing is visible before its bytes are somewhere, and running it again brings them."""
+    file, path = make_file()
+    store = await add_backend("cloud", bucket_url, "optional")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(pkgdb.InvalidState, match="bytes are missing"):
+        await publish([(file, path)])
+    assert not visible(registry)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    done = await publish([(file, path)])
+    assert (done.outcome, done.uploaded, done.failures) == ("created", 1, ())
+    _, key, _ = copies(file.sha256)["cloud"]
+    assert await store.digest(key) == file.sha256
+
+
+def visible(registry: pkgdb.Registry) -> bool:
+    try:
+        registry.resolve("acme", "main", "pypi", "demo", "1.0")
+    except pkgdb.NotFound:
+        return False
+    return True
+
+
+async def test_no_store_at_all(
+    add_backend: Any, folder_url: str, publish: Any, make_file: Any, registry: Any, copies: Any
+) -> None:
+    """The bytes that the caller gives are not thrown away; what is kept already is enough."""
+    file, path = make_file()
+    with pytest.raises(StoreError, match="no backend to keep"):
+        await publish([(file, path)])
+    assert not visible(registry)
+    await add_backend("disk", folder_url)
+    assert (await publish([(file, path)])).outcome == "created"
+    assert set(copies(file.sha256)) == {"disk"}
+    registry.set_repository_backend("acme", "main", "disk", "none")
+    assert (await publish([(file, path)], "2.0")).outcome == "created"
+
+
 async def test_other_content_is_refused(two_stores: Any, publish: Any, make_file: Any) -> None:
     await publish([make_file()])
     other, path = make_file("other")

@@ -42,7 +42,7 @@ async def test_what_is_unpublished_is_deleted(
 
     report = await work()
     assert not report.failures
-    assert report.done["collect"] == 2
+    assert report.done["collect"] == 3  # a blob, which is on two stores
     assert copies(alone[0].sha256) == {}
     for url, key, _ in at[1].values():
         assert await Store.open(url).digest(key) is None
@@ -163,7 +163,7 @@ async def test_two_workers_share_the_work(
     workers = [Worker(dsn, purge_after=timedelta()) for _ in range(3)]
     reports = await asyncio.gather(*(worker.run(once=True) for worker in workers))
     assert not any(report.failures for report in reports)
-    assert sum(report.done["collect"] for report in reports) == 120
+    assert sum(report.done["collect"] for report in reports) == 60 + 120  # blobs, objects
     assert registry.check_integrity() == []
 
 
@@ -187,11 +187,73 @@ async def test_a_store_that_is_away_stops_nothing_else(
         failure for failure in report.failures if not failure.startswith("collect on cloud")
     ] == []
     assert report.failures
-    assert report.done["collect"] == 1  # the folder's
+    assert report.done["collect"] == 2  # the blob, and the folder's object
     assert report.done["sequence"] > 0
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
     report = await work()
     assert (list(report.failures), report.done["collect"]) == ([], 1)
+
+
+async def test_backends_that_are_odd_stop_nothing_else(
+    two_stores: Any, publish: Any, work: Any, make_file: Any, registry: Any, copies: Any
+) -> None:
+    """A URL that is none; and among the uploads something that cannot be swept."""
+    await publish([make_file()])
+    for name, url in (("a bad one", "s3://[x"), ("another", "ftp://example.org")):
+        registry.add_backend("acme", name, url)
+        registry.set_repository_backend("acme", "main", name)
+    registry.delete_version("acme", "main", "pypi", "demo", "1.0")
+    stuck = two_stores[0].folder / "pkgdb-uploads" / "folder"
+    stuck.mkdir(parents=True)
+    os.utime(stuck, (0, 0))
+    registry.create_repository("other", "main")
+    report = await work(verify_after=LONG_AGO)
+    failed = [failure.split(":")[0] for failure in report.failures]
+    assert {name for name in failed if name.startswith("collect")} == {
+        f"collect on {name} of acme" for name in ("a bad one", "another", "disk")
+    }
+    assert report.done["collect"] == 2  # the blob, and the bucket's object
+    assert not (await work(namespaces=["other"])).failures
+
+
+async def test_a_fault_of_the_worker_itself_stops_nothing_else(
+    two_stores: Any, publish: Any, make_file: Any, registry: Any, dsn: str, copies: Any
+) -> None:
+    file, path = make_file()
+    await publish([(file, path)])
+    registry.delete_version("acme", "main", "pypi", "demo", "1.0")
+    registry.create_repository("other", "main")
+
+    class Failing(Worker):
+        async def sequence(self, namespace: str) -> int:
+            if namespace == "acme":
+                raise LookupError(namespace)
+            return await super().sequence(namespace)
+
+        async def remove(self, store: Store, task: CopyTask) -> None:
+            if task.backend == "cloud":
+                raise LookupError(task.backend)
+            await super().remove(store, task)
+
+    report = await Failing(dsn, purge_after=timedelta()).run(once=True)
+    assert {failure.split(":")[0] for failure in report.failures} == {
+        "sequence in acme", "collect on cloud of acme",
+    }  # fmt: skip
+    assert report.done["sequence"] == 1
+    assert report.done["collect"] == 2  # the blob, and the folder's object
+
+
+async def test_it_ends_when_nothing_is_left(
+    registry: Any, work: Any, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of blobs that no store has, which are taken so many at a time."""
+    monkeypatch.setattr("pkgdb.storage.worker._BLOBS", 3)
+    files = [pkgdb.File(f"{n}.whl", f"{n:064x}", 1) for n in range(10)]
+    registry.publish("acme", "main", "pypi", "demo", "1.0", files=files)
+    registry.delete_version("acme", "main", "pypi", "demo", "1.0")
+    report = await work()
+    assert (list(report.failures), report.done["collect"]) == ([], 10)
+    assert db.execute("select * from pkgdb.blob").fetchall() == []
 
 
 async def test_a_deletion_that_fails_comes_again(
@@ -226,7 +288,7 @@ async def test_the_store_of_another_installation_is_left_alone(
     for store in two_stores:
         await store.claim(uuid4(), take_over=True)
     report = await work(verify_after=LONG_AGO)
-    assert report.done["collect"] == 0
+    assert report.done["collect"] == 1  # the blob, and no object
     assert any("RG412" in failure for failure in report.failures)
     for url, key, _ in at.values():
         assert await Store.open(url).digest(key) == file.sha256

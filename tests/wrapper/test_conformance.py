@@ -220,6 +220,8 @@ def test_the_life_of_a_copy(opened: Any, repo: Any) -> None:
     repo.delete_version("pypi", "demo", "1.0")
     opened.commit()
     repo.purge()
+    (taken,) = registry.collect_blobs("acme")
+    assert (taken.sha256, taken.backend, taken.object_key) == (DIGEST, None, None)
     assert registry.collect_blobs("acme") == []
     (gone,) = registry.collect_blobs("acme", "one", one.installation_id)
     assert gone.source_url is None
