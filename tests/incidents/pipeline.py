@@ -37,7 +37,9 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
     "second look at blobs": (
         Edit("collect_blobs", r"where not exists \(\s+select from pkgdb\.file f[^)]*\)\);", ");"),
     ),
-    "last look at copies": (Edit("collect_blobs", r"or not pkgdb\.is_last_copy\([^)]*\)", "or true"),),
+    "last look at copies": (
+        Edit("collect_blobs", r"or not pkgdb\.is_last_copy\([^)]*\)", "or true"),
+    ),
     "generations": (
         "create or replace function pkgdb.object_key("
         " p_namespace text, p_sha256 bytea, p_generation bigint) returns text language sql"
