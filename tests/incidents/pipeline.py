@@ -55,7 +55,7 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
              "c.state = 'deleting' and c.attempts = 0"),
     ),
     "lease of a copy": (
-        Edit("claim_copies", r"p\.next_attempt_at <= v_now(\s+order)", r"p.attempts = 0\1"),
+        Edit("claim_copies", r"p\.next_attempt_at <= v_now(?=\s+order)", "p.attempts = 0"),
     ),
     "attempt": (Edit("lock_task", r"v_copy\.attempts <> p_attempt", "false"),),
     "file index": (

@@ -121,7 +121,7 @@ def test_without_a_source_there_is_no_task(api, demo, disk, ledger):
     assert api.ask("select * from pkgdb.dead_letters") == []
 
 
-def test_only_what_a_repository_of_that_backend_has_is_copied(api, demo, disk, ledger):
+def test_only_what_a_repository_of_that_backend_has_is_copied(api, demo, disk, ledger, clock):
     """A copy was announced for what was then not published; another repository has the bytes."""
     ledger.publish(demo, "0.9", file("old", "shared"))
     demo.delete_version("0.9")
@@ -141,6 +141,7 @@ def test_only_what_a_repository_of_that_backend_has_is_copied(api, demo, disk, l
     api.set_repository_backend("other", "disk")
     assert sorted(letters(api)) == ["disk", "elsewhere"]
     ledger.record(other.begin_publication("2.0", files=[file("b", "a")]), "elsewhere")
+    clock.advance(minutes=6)  # until when it was put off
     assert [task.backend for task in ledger.claim()] == ["disk"]
 
 
@@ -208,18 +209,18 @@ def test_bytes_that_go_while_a_copy_is_announced(api, filling, ledger, connect, 
     assert state(api, "cold") == ["deleting"]
 
 
-def test_a_backend_that_is_retired_while_a_copy_is_announced(
+def test_a_backend_that_is_given_up_while_a_copy_is_announced(
     api, repo, filling, ledger, connect, background, paused
 ):
-    worker, retirer = connect(), connect()
+    worker, giving = connect(), connect()
     claimed = background.submit(api.on(worker).rows, "claim_copies")
     wait_until_blocked(api.connection, backend_pid(worker))
-    repo.set_repository_backend("cold", "none")
-    retired = background.submit(api.on(retirer).retire_backend, "cold")
-    wait_until_blocked(api.connection, backend_pid(retirer))
+    given_up = background.submit(repo.on(giving).set_repository_backend, "cold", "none")
+    wait_until_blocked(api.connection, backend_pid(giving))
     paused()
-    assert claimed.result() == []  # no repository wants it there any longer
-    assert retired.result().outcome == "retired"
+    assert len(claimed.result()) == 1
+    assert given_up.result().outcome == "altered"
+    assert api.retire_backend("cold").outcome == "retired"
     assert state(api, "cold") == ["deleting"]
 
 

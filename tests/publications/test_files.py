@@ -32,10 +32,11 @@ def test_what_somebody_else_is_bringing(api, demo, ledger):
 
 
 def test_the_same_for_a_new_version(api, demo):
-    theirs = demo.begin_publication("1.0", files=[file("b"), file("c")])
+    metadata = {"m": 1}
+    theirs = demo.begin_publication("1.0", files=[file("b"), file("c")], metadata=metadata)
     for names in ("b", "bc", "bd"):
         with api.changes_nothing():
-            given = {"files": [file(name) for name in names], "metadata": {"m": 1}}
+            given = {"files": [file(name) for name in names], "metadata": metadata}
             found = demo.begin_publication("1.0", **given)
         assert (found.outcome, found.publication_id) == ("in_progress", theirs.publication_id)
 

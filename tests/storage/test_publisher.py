@@ -371,7 +371,7 @@ async def test_no_store_at_all(
     assert (await publish([(file, path)])).outcome == "created"
     assert set(copies(file.sha256)) == {"disk"}
     registry.set_repository_backend("acme", "main", "disk", "none")
-    assert (await publish([(file, path)], "2.0")).outcome == "created"
+    assert (await publish([(file, path)], name="other")).outcome == "created"
 
 
 async def test_other_content_is_refused(two_stores: Any, publish: Any, make_file: Any) -> None:
