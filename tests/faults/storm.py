@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing import connection as pipes
@@ -28,6 +29,7 @@ PUBLISHERS, WORKERS = 4, 2
 PACKAGES, VERSIONS, BLOBS = 2, 2, 8
 SHORT = timedelta(milliseconds=500)  # a lease that ends while its holder is at work
 BETWEEN_KILLS = 1.0
+LONGEST = 2 * PATIENCE
 BETWEEN_SNAPSHOTS = 0.02  # unless somebody has done something
 
 # What may happen to somebody who is not alone: somebody else's content, a version that was deleted
@@ -134,7 +136,7 @@ async def tend(setting: Setting, guide: Guide) -> str:
         setting.dsn,
         namespaces=[setting.namespace],
         tasks=("expire", "purge", "collect"),
-        interval=timedelta(milliseconds=1),
+        interval=timedelta(milliseconds=20),
         purge_after=timedelta(0),
     )
     asyncio.get_running_loop().add_reader(guide.pipe.fileno(), worker.stop)
@@ -158,8 +160,8 @@ class Storm:
     died: list[str] = field(default_factory=list)  # though nobody killed them
     violations: list[str] = field(default_factory=list)
 
-    def rage(self, seconds: float, seed: int, *, to_the_end: bool = True) -> None:
-        """Let it go on for some time, or until a violation was seen."""
+    def rage(self, seconds: float, seed: int, enough: Callable[[], object]) -> None:
+        """Let it go on for some time, and then until it is enough."""
         choose = random.Random(seed)
         pool = files(self.case.folder.parent)
         begin = time.monotonic()
@@ -171,12 +173,14 @@ class Storm:
             return self.case.issue(f"publisher-{number}", push, pool, choose.randrange(1 << 30))
 
         actors = [started(number) for number in range(WORKERS + PUBLISHERS)]
-        while time.monotonic() < begin + seconds and (to_the_end or not self.violations):
+        while (now := time.monotonic()) < begin + seconds or not enough():
+            if now > begin + seconds + LONGEST:
+                break
             self.observe()
             pipes.wait([actor.pipe for actor in actors if actor.runs], BETWEEN_SNAPSHOTS)
             for actor in actors:
                 self.hear(actor)
-            if time.monotonic() > kill_at:
+            if now > kill_at:
                 kill_at += BETWEEN_KILLS
                 number = choose.randrange(len(actors))
                 self.kills += 1

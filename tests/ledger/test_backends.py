@@ -275,6 +275,32 @@ def test_who_gives_it_to_a_repository_waits_for_the_retiring(
     assert getattr(given.exception(), "sqlstate", None) == "RG404"
 
 
+def test_two_that_rely_on_each_other(api, moved, ledger, connect, background):
+    """The second sees what the first has done."""
+    api.set_repository_backend("main", "cold", "none")
+    first, second = connect(autocommit=False), connect()
+    api.on(first).retire_backend("disk")
+    other = background.submit(api.on(second).retire_backend, "cold")
+    wait_until_blocked(api.connection, backend_pid(second))
+    first.commit()
+    assert getattr(other.exception(), "sqlstate", None) == "RG423"
+    assert [copy.backend for copy in api.ask("select * from pkgdb.blob_copies")] == ["cold"] * 2
+
+
+def test_what_never_came_does_not_keep_it(api, repo, demo, disk, ledger):
+    """Another repository has a file of the same bytes, but never had them here."""
+    api.create_repository("other")
+    publication = demo.begin_publication("2.0", files=[file("b", "b")])
+    api.at("other", "pypi", "demo").publish("1.0", files=[file("b", "b")])
+    ledger.abort(publication)
+    repo.set_repository_backend("disk", "none")
+    assert api.retire_backend("disk").outcome == "retired"
+    for outcome in ("postponed", "deleted"):
+        assert [ledger.confirm(task).outcome for task in ledger.collect()] == [outcome]
+        ledger.long_ago()
+    assert api.purge().backends == 1
+
+
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 def test_isolation_levels(api, repo, demo, disk, ledger, connect, level):
     ledger.publish(demo, "1.0", file("a"))

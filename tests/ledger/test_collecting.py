@@ -237,15 +237,22 @@ def test_an_older_attempt_confirms_nothing(api, unneeded, ledger, clock):
 
 @pytest.mark.parametrize("state", ["pending", "present", "lost"])
 def test_what_is_not_to_be_deleted(api, demo, disk, ledger, state):
-    publication = demo.begin_publication("1.0", files=[file("a.whl", "a")])
+    ledger.publish(demo, "1.0", file("a.whl", "a"))
+    ledger.backend("cold", "required")
+    (task,) = ledger.claim()
     if state != "pending":
-        ledger.record(publication)
-        ledger.commit(publication)
+        ledger.verify(task, task.sha256)
     if state == "lost":
-        ledger.verify(ledger.present(), None)
-    (copy,) = publication.copies
+        ledger.verify(task, None)
     with api.refused("RG422"):
-        api.confirm_blob_deleted("disk", copy["sha256"], copy["generation"], 1)
+        ledger.confirm(task)
+
+
+def test_what_nobody_was_told_to_do(api, demo, disk, ledger):
+    ledger.publish(demo, "1.0", file("a.whl", "a"))
+    copy = ledger.present()
+    with api.refused("RG412"):
+        api.confirm_blob_deleted("disk", copy.sha256, copy.generation, 1)
 
 
 @pytest.fixture
@@ -329,7 +336,8 @@ def test_meanwhile_the_bytes_come_again(api, demo, never_there, ledger, clock):
     ("given", "sqlstate"),
     [
         ({"sha256": None}, "RG400"), ({"sha256": "x"}, "RG400"), ({"backend": None}, "RG400"),
-        ({"backend": ""}, "RG400"), ({"generation": None}, "RG400"), ({"attempt": None}, "RG400"), ({"attempt": 0}, "RG400"),
+        ({"backend": ""}, "RG400"), ({"generation": None}, "RG400"), ({"attempt": None}, "RG400"),
+        ({"attempt": 0}, "RG400"),
     ],
 )  # fmt: skip
 def test_malformed_answers(api, unneeded, ledger, given, sqlstate):
