@@ -241,7 +241,7 @@ QUIET = [
         "verify_copy", ("acme", *copy_of("stored")), {"found_sha256": None}, outcome="lost",
     ),
     Mutation(
-        "record_copy_failure", ("acme", *copy_of("awaited"), 0), {"error": "full"},
+        "record_copy_failure", ("acme", *copy_of("deleting"), 1), {"error": "full"},
         outcome="recorded", elsewhere="",
     ),
     Mutation("collect_blobs", ("acme",), {"backend": "disk", "installation_id": INSTALLATION}),

@@ -45,7 +45,8 @@ def many(db: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
         update pkgdb.publication set lease_until = '-infinity' where publication_id <= 5;
         update pkgdb.blob set unneeded_since = '-infinity' where sha256 in (
             select sha256 from pkgdb.file where publication_id > 995);
-        delete from pkgdb.file where publication_id > 995""")
+        delete from pkgdb.file where publication_id > 995;
+        update pkgdb.blob_copy set attempts = 1""")
     db.execute("vacuum analyze")
     return db
 
@@ -144,7 +145,7 @@ CALLS_BY_ID = [
     ("expire_publications", {}),
     ("locate_blob", {"p_sha256": COPY["p_sha256"]}),
     ("verify_copy", COPY | {"p_found_sha256": None}),
-    ("record_copy_failure", COPY | {"p_attempt": 0, "p_error": "full"}),
+    ("record_copy_failure", COPY | {"p_attempt": 1, "p_error": "full"}),
     ("collect_blobs", {"p_limit": 5}),
 ]
 SMALL = {"ecosystem", "version_scheme", "repository", "namespace", "tag", "tombstone", "request"}

@@ -160,7 +160,7 @@ class Gate:
         self.ends: set[socket.socket] = set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self._accept)
+        self.thread = threading.Thread(target=self._accept, daemon=True)  # a run may be killed
         self.thread.start()
 
     def shut(self) -> None:
@@ -336,10 +336,10 @@ class Case:
         self.folder = self.machine.folders / self.prefix
         self.validated = validated
         self.issues = issues
-        self.proxy = Proxy(database.dsn)
         self.answering = False  # whether validators are at work, beside the one of the test
         self.issued: list[Actor] = []
         self._set_up()
+        self.proxy = Proxy(database.dsn)
 
     def __enter__(self) -> Self:
         return self

@@ -103,7 +103,7 @@ OF_OTHERS = {
     "claim_copies": Mutator(call("claim_copies", "acme"), "cloud"),
     "verify_copy": Mutator(call("verify_copy", *copy(STORED, 3), None), "lost"),
     "record_copy_failure": Mutator(
-        call("record_copy_failure", *copy(AWAITED, 2, "cloud"), 0, "refused"), "recorded"
+        call("record_copy_failure", *copy(DELETED, 5), 1, "refused"), "recorded"
     ),
     "collect_blobs": Mutator(call("collect_blobs", "acme", "disk", INSTALLATION), "disk"),
     "confirm_blob_deleted": Mutator(

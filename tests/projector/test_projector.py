@@ -193,42 +193,51 @@ async def test_a_damaged_object_is_not_shown(
     assert [shown.read_bytes() for shown in files(site)] == [body]
 
 
+NO_FOLDER = f"packages/dd/dd/{'d' * 60}"
+
+
 @pytest.mark.parametrize("ecosystem", ["npm", "pypi"])
-@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [
+        (f"{NO_FOLDER}/../../../../../victim", "../victim"),
+        (f"{NO_FOLDER}/..%2F..%2F..%2F..%2F..%2Fvictim", "../victim"),
+        (f"{NO_FOLDER}/../../../../simple/other/index.html", "simple/other/index.html"),
+        (f"{NO_FOLDER}/of-another-1.0.tgz", f"{NO_FOLDER}/of-another-1.0.tgz"),
+    ],
+    ids=["outside", "quoted", "a page", "a file"],
+)
 async def test_no_text_on_a_page_names_a_file_to_remove(
     two_stores: Any,
     publish: Any,
+    registry: Any,
     project: Any,
     site: Path,
     make_file: Any,
     ecosystem: str,
-    quoted: bool,
+    named: str,
+    meant: str,
 ) -> None:
-    """A publisher may write into its page what it likes, and change it with the next version."""
-    victim = site.parent / "victim.txt"
-    outside = f"packages/dd/dd/{'d' * 60}/../../../../../victim.txt"
-    inside = f"packages/dd/dd/{'d' * 60}/of-another-1.0.tgz"
-    paths = [path.replace("/", "%2F") if quoted else path for path in (outside, inside)]
-    for version, texts in (("1.0.0", paths), ("1.0.1", [])):
-        file, path = make_file(f"evil-{version}.tgz")
-        attributes = {"requires-python": " ".join(texts), "tarball": f"{BASE}/{paths[0]}"}
-        file = pkgdb.File(file.filename, file.sha256, file.size, None, attributes if texts else {})
-        metadata = {"description": " ".join(texts), "dist": {"tarball": f"{BASE}/{paths[0]}"}}
-        await publish([(file, path)], version, ecosystem=ecosystem, name="evil", metadata=metadata)
-        await project()
-        others = site / inside
-        others.parent.mkdir(parents=True, exist_ok=True)
-        others.touch()
-        victim.touch()
-    assert victim.exists()
-    assert others.exists()
-    # What the pages do link to is followed as before.
-    names = sorted(path.name for path in files(site) if path != others)
-    assert names == ["evil-1.0.0.tgz", "evil-1.0.1.tgz"]
+    """A publisher may write into its page what it likes, and take it away again."""
+    file, path = make_file("evil-1.0.0.tgz")
+    attributes = {"requires-python": named, "tarball": f"{BASE}/{named}"}
+    file = pkgdb.File(file.filename, file.sha256, file.size, None, attributes)
+    metadata = {"description": named, "dist": {"tarball": f"{BASE}/{named}"}}
+    where = {"ecosystem": ecosystem, "name": "evil"}
+    await publish([(file, path)], "1.0.0", metadata=metadata, **where)
+    await project()
+    (shown,) = files(site)
     if ecosystem == "npm":
-        shown = json.loads((site / "npm" / "evil").read_text())["versions"]
-        tarballs = [shown[version]["dist"]["tarball"] for version in ("1.0.0", "1.0.1")]
-        assert all((site / url.removeprefix(f"{BASE}/")).is_file() for url in tarballs)
+        dist = json.loads((site / "npm" / "evil").read_text())["versions"]["1.0.0"]["dist"]
+        assert site / dist["tarball"].removeprefix(f"{BASE}/") == shown
+    for folder in (site / NO_FOLDER, (site / meant).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    (site / meant).touch()
+    registry.delete_version("acme", "main", ecosystem, "evil", "1.0.0")
+    await publish([make_file("evil-1.0.1.tgz")], "1.0.1", **where)
+    await project()
+    assert (site / meant).exists()
+    assert not shown.exists()  # what a page does link to goes with it
 
 
 @pytest.mark.parametrize(

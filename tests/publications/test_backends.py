@@ -52,8 +52,9 @@ def test_one_of_the_optional_ones_has_to_have_it(api, repo, demo, ledger):
     publication = demo.begin_publication("1.0", **mine)
     missing = sorted(f"{digest(text)} on '{name}'" for text in "ab" for name in ("one", "two"))
     assert sorted(detail(ledger.commit, publication).split(", ")) == missing
-    assert sorted(detail(demo.publish, "2.0", files=FILES).split(", ")) == missing
-    item = {"ecosystem": "pypi", "name": "x", "version": "1.0", "files": [file("c", "a")]}
+    others = [file("c", "a"), file("d", "b")]
+    assert sorted(detail(demo.publish, "2.0", files=others).split(", ")) == missing
+    item = {"ecosystem": "pypi", "name": "x", "version": "1.0", "files": others}
     (row,) = repo.rows("publish_many", [item], strict=False)
     assert (row.outcome, row.sqlstate) == ("refused", "RG422")
 

@@ -63,8 +63,8 @@ begin
     end if;
 
     v_now := pkgdb.clock();
-    -- Lock order: backends, blobs, copies. What is being deleted, now or by the time that the copies
-    -- are held, may be the last that is known of its blob.
+    -- Lock order: backends, blobs, copies. What is being deleted, now or by the time that the
+    -- copies are held, may be the last that is known of its blob.
     if p_abandon then
         perform pkgdb.mark_unneeded(
             p_namespace,
