@@ -360,6 +360,18 @@ async def test_a_torn_cursor(
     assert page(site)["versions"] == ["1.0"]
 
 
+@pytest.mark.parametrize("left", ["", '{"files": [', "{}", "\0" * 100])
+async def test_a_torn_page(
+    two_stores: Any, release: Any, project: Any, site: Path, left: str
+) -> None:
+    await release("1.0")
+    await project()
+    (site / "simple" / "demo" / "index.v1_json").write_text(left)
+    await release("2.0")
+    await project()
+    assert page(site)["versions"] == ["2.0", "1.0"]
+
+
 async def test_one_at_a_time(two_stores: Any, site: Path, dsn: str, db: Any) -> None:
     projector = Projector(site, "acme", "main", dsn)
     running = asyncio.create_task(projector.run())

@@ -95,7 +95,7 @@ declare
     v_suspect   integer[];
 begin
     -- Files that meet another file of the batch, or a blob of another size, or whose bytes are not
-    -- where the repository requires them.
+    -- on all backends of the repository: one by one it is told whether they have to be.
     select coalesce(array_agg(s.item), '{}') into v_suspect
       from (select i.item,
                    count(*) over (
@@ -112,7 +112,6 @@ begin
                         select from pkgdb.repository_backend k
                          where k.namespace = v_namespace
                            and k.repository_id = p_repository.repository_id
-                           and k.requirement in ('filling', 'required')
                            and not exists (
                                 select from pkgdb.blob_copy c
                                  where c.namespace = v_namespace and c.sha256 = f.sha256
