@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 import os
+import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -156,6 +157,9 @@ def serve_buckets(pipe: Connection) -> None:
     from moto.server import ThreadedMotoServer
 
     logging.disable()
+    # It keeps a file open for each part that it was ever sent.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     pipe.send(server.get_host_and_port())
