@@ -203,7 +203,7 @@ class Explorer:
                 by = expected[schedule[0] :][:1] or [seen]
             else:
                 by = serial
-                if not {each.function for each in calls}.isdisjoint(PASSING_OVER):
+                if expected and not {each.function for each in calls}.isdisjoint(PASSING_OVER):
                     passing = [model_outcome(state, calls, o, (), True) for o in ((0, 1), (1, 0))]
                     by = serial + passing
             if seen not in by:
