@@ -59,6 +59,7 @@ STATEMENTS_WITH_GHOSTS = {
     ("alter_repository", "repository"): FOUND,
     ("announce_copies", "backend"): IN_USE,
     ("announce_filling", "backend"): IN_USE,
+    ("backends", "backend"): "the operator's list: retired ones until nothing is left on them",
     ("bury_version", "package_version"): FOUND,
     ("check_integrity", "blob_copy"): GHOSTS,
     ("check_integrity", "file"): GHOSTS,
@@ -163,7 +164,10 @@ def statements_with_ghosts(db: psycopg.Connection) -> set[tuple[str, str]]:
         for statement in re.sub(r"--.*", "", body).split(";"):
             references = re.findall(RELATION, statement, re.IGNORECASE)
             for relation, alias in references:
-                condition = rf"(?:\b{alias}\.|\b(?:where|and)\s+\(*)(?:status|state)\b"
+                condition = (
+                    rf"(?:\b{alias}\.|\b(?:where|and)\s+\(*)(?:status|state)\)*(?:::text)?"
+                    r"\s*(?:=|<>|in\b|is\b)"
+                )
                 conditions = re.findall(condition, statement, re.IGNORECASE)
                 if len(conditions) < references.count((relation, alias)):
                     found.add((name, relation))
