@@ -1,11 +1,12 @@
 """Readers of index files, yielding what ``publish_many`` takes.
 
-Four formats are read, plain or compressed with gzip, xz, bzip2 or lz4:
+Four formats are read, plain or compressed with gzip, xz, bzip2, lz4 or zstd:
 
 ``debian``
     A ``Packages`` file. The variant is the architecture; ``Filename``, ``Size`` and ``SHA256`` make
     the file, its pool path among its attributes; the other fields are the metadata, except those
-    that an archive changes without a new version (``Tag``, ``Task``).
+    that an archive changes without a new version (``Tag``, ``Task``). ``Depends`` and its kin are
+    the dependencies as well.
 ``pypi``
     The JSON page of one project of a simple index (PEP 691). Files are gathered by version; a
     version is yanked where all its files are (PEP 592).

@@ -7,7 +7,10 @@ from typing import Any
 from debian.deb822 import Deb822
 
 from pkgdb.indexes.entry import Bad, Entry
-from pkgdb.indexes.source import Source
+from pkgdb.indexes.source import Damaged, Source
+from pkgdb.relations import RelationError, dependencies_of
+
+_LARGEST = 4 << 20  # bytes of one entry; the database takes 1 MiB of metadata
 
 # What the rest of an entry says already, and what an archive changes without a new version.
 _NOT_METADATA = {
@@ -22,13 +25,17 @@ def looks_like(head: bytes) -> bool:
 
 def read(source: Source) -> Iterator[Entry | Bad]:
     stanza: list[bytes] = []
-    number = 0
-    for number, line in source.lines():
+    number = size = 0
+    for number, line in source.lines(_LARGEST):
         if line.strip():
             stanza.append(line)
+            size += len(line)
+            if size > _LARGEST:
+                raise Damaged(number, f"an entry has more than {_LARGEST} bytes")
         elif stanza:
             yield _entry(number - len(stanza), stanza)
             stanza = []
+            size = 0
     if stanza:
         yield _entry(number - len(stanza) + 1, stanza)
 
@@ -42,12 +49,18 @@ def _entry(line: int, stanza: list[bytes]) -> Entry | Bad:
     if missing:
         return Bad(line, f"no {', '.join(missing)}")
 
+    try:
+        dependencies = dependencies_of(fields)
+    except RelationError as error:
+        return Bad(line, f"{fields['Package']}: {error}")
+
     item: dict[str, Any] = {
         "ecosystem": "deb",
         "name": fields["Package"],
         "version": fields["Version"],
         "variant": fields["Architecture"],
         "metadata": {k: v for k, v in fields.items() if k.lower() not in _NOT_METADATA},
+        "dependencies": dependencies,
     }
     if "Filename" not in fields:
         return Entry(line, item)

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,12 +14,53 @@ from typing import IO, Any, Self, cast
 
 import lz4.frame  # type: ignore[import-untyped]
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 _HEAD = 64 * 1024
+# What xz -9 and zstd --long need, and no more.
+_XZ_MEMORY = 128 << 20
+_ZSTD_WINDOW = {zstd.DecompressionParameter.window_log_max.value: 27}
+
+
+class _Unxz:
+    """What is in an xz file, with a bound to the memory that it asks for; lzma.open has none."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+    def read(self, size: int) -> bytes:
+        data = b""
+        while not data and (packed := self._packed()) is not None:
+            data = self._decoder.decompress(packed, size)
+        return data
+
+    def _packed(self) -> bytes | None:
+        """What the decoder is to get next; None at the end."""
+        if not self._decoder.eof:
+            packed = self._raw.read(_HEAD) if self._decoder.needs_input else b""
+            if self._decoder.needs_input and not packed:
+                raise EOFError
+            return packed
+        # Another stream may follow, after zeros.
+        packed = self._decoder.unused_data.lstrip(b"\0")
+        while not packed:
+            if not (chunk := self._raw.read(_HEAD)):
+                return None
+            packed = chunk.lstrip(b"\0")
+        self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        return packed
+
+
 _OPENERS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
     (b"\x1f\x8b", gzip.open),
-    (b"\xfd7zXZ\x00", lzma.open),
+    (b"\xfd7zXZ\x00", _Unxz),
     (b"BZh", bz2.open),
     (b"\x04\x22\x4d\x18", lz4.frame.open),
+    (b"\x28\xb5\x2f\xfd", lambda raw: zstd.ZstdFile(raw, options=_ZSTD_WINDOW)),
 )
 
 
@@ -33,8 +75,12 @@ class Damaged(Exception):
 class Source:
     """An index file: its lines, however it is compressed, and how much of it was read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest: int | None = None) -> None:
+        """Opens it. ``largest``: how many bytes of it are read, decompressed; then it is damaged.
+        """
         self.path = path
+        self._left = sys.maxsize if largest is None else largest
+        self._largest = largest
         self.size = path.stat().st_size
         self._raw = path.open("rb")
         magic = self._raw.read(6)
@@ -61,8 +107,8 @@ class Source:
         """How many of ``size`` bytes were read."""
         return self._raw.tell()
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Numbered lines, each with its end; Damaged where the file is."""
+    def lines(self, longest: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Numbered lines, each with its end; Damaged where the file is, or a line is longer."""
         number, rest, chunk = 0, b"", self.head
         while chunk:
             lines = io.BytesIO(rest + chunk).readlines()
@@ -70,6 +116,8 @@ class Source:
             for line in lines:
                 number += 1
                 yield number, line
+            if longest is not None and len(rest) > longest:
+                raise Damaged(number + 1, f"a line has more than {longest} bytes")
             chunk = self._read(_HEAD)
         if self._failure:
             raise Damaged(number + 1, str(self._failure))
@@ -96,11 +144,18 @@ class Source:
         if self._failure:
             return b""
         try:
-            return cast(bytes, self._stream.read(size))
+            data = cast(bytes, self._stream.read(size))
         except EOFError:
             self._failure = Damaged(0, "the compressed data ends early: the rest was not read")
-        except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError) as error:
+        except (
+            gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdError, RuntimeError, OSError,
+        ) as error:  # fmt: skip
             self._failure = Damaged(0, f"the compressed data is damaged: {error}")
+        else:
+            self._left -= len(data)
+            if self._left >= 0:
+                return data
+            self._failure = Damaged(0, f"it has more than {self._largest} bytes, decompressed")
         return b""
 
 

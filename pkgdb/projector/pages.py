@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
-from pkgdb.models import StoredFile, VersionInfo
+from pkgdb.models import StoredFile
 
-__all__ = ["Package", "file_path", "files_of", "pages_of", "roots"]
+__all__ = ["Package", "Shown", "file_path", "files_of", "pages_of", "roots", "url_of"]
+
+UrlOf = Callable[[StoredFile], str]
 
 # What npm publishes, and what it published before it was strict. No part begins with a dot.
 _NPM_NAME = re.compile(r"(@[\w~-][\w.~-]*/)?[\w~!()*'-][\w.~!()*'-]*", re.ASCII)
@@ -21,6 +24,25 @@ _PYPI_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # One name below its digest, and none that is hidden: those are the projector's own.
 _FILE = re.compile(r"packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^./\x00-\x1f][^/\x00-\x1f]*")
 _LONGEST_NAME = 255  # bytes, in a folder of nearly every file system
+
+
+class Shown(Protocol):
+    """A version, as far as pages speak of it."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def listed(self) -> bool: ...
+    @property
+    def yank_reason(self) -> str | None: ...
+    @property
+    def deprecation(self) -> str | None: ...
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+    @property
+    def files(self) -> tuple[StoredFile, ...]: ...
+    @property
+    def published_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +55,7 @@ class Package:
     latest: str | None = None
     latest_stable: str | None = None
     tags: dict[str, str] | None = None
-    versions: tuple[VersionInfo, ...] = ()
+    versions: tuple[Shown, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -67,9 +89,15 @@ def files_of(package: Package, base_url: str, page: str) -> set[str]:
     return {path for path in map(unquote, urls) if _FILE.fullmatch(path)}
 
 
-def pages_of(package: Package, base_url: str) -> dict[str, str]:
-    """The text of each page, by its path."""
-    texts = _pypi(package) if package.ecosystem == "pypi" else (_npm(package, base_url),)
+def url_of(package: Package, base_url: str) -> UrlOf:
+    """How its pages name the files that are where `file_path` says."""
+    root = "../.." if package.ecosystem == "pypi" else base_url
+    return lambda file: f"{root}/{quote(str(file_path(file)))}"
+
+
+def pages_of(package: Package, url: UrlOf) -> dict[str, str]:
+    """The text of each page, by its path; `url` says where a file is."""
+    texts = _pypi(package, url) if package.ecosystem == "pypi" else (_npm(package, url),)
     return dict(zip(package.paths, texts, strict=True))
 
 
@@ -84,17 +112,16 @@ def roots(names: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _pypi(package: Package) -> tuple[str, str]:
+def _pypi(package: Package, url: UrlOf) -> tuple[str, str]:
     links, files = [], []
     for version in package.versions:
         yanked = False if version.listed else version.yank_reason or True
         for file in version.files:
-            url = f"../../{quote(str(file_path(file)))}"
             requires = file.attributes.get("requires-python")
-            attributes = [f'href="{url}#sha256={file.sha256}"']
+            attributes = [f'href="{url(file)}#sha256={file.sha256}"']
             described: dict[str, Any] = {
                 "filename": file.filename,
-                "url": url,
+                "url": url(file),
                 "hashes": {"sha256": file.sha256},
                 "size": file.size,
                 "upload-time": f"{version.published_at:%Y-%m-%dT%H:%M:%S.%fZ}",
@@ -132,11 +159,9 @@ def _html(title: str, links: Iterable[str]) -> str:
     )
 
 
-def _npm(package: Package, base_url: str) -> str:
+def _npm(package: Package, url: UrlOf) -> str:
     latest = package.latest_stable or package.latest
-    versions = {
-        version.version: _manifest(package, version, base_url) for version in _whole(package)
-    }
+    versions = {version.version: _manifest(package, version, url) for version in _whole(package)}
     return json.dumps(
         {
             "_id": package.name,
@@ -155,14 +180,14 @@ def _npm(package: Package, base_url: str) -> str:
     )
 
 
-def _whole(package: Package) -> list[VersionInfo]:
+def _whole(package: Package) -> list[Shown]:
     """A version of npm is one tarball."""
     return [version for version in package.versions if len(version.files) == 1]
 
 
-def _manifest(package: Package, version: VersionInfo, base_url: str) -> dict[str, Any]:
+def _manifest(package: Package, version: Shown, url: UrlOf) -> dict[str, Any]:
     (file,) = version.files
-    dist = {**file.attributes, "tarball": f"{base_url}/{quote(str(file_path(file)))}"}
+    dist = {**file.attributes, "tarball": url(file)}
     manifest = {
         **version.metadata,
         "_id": f"{package.name}@{version.version}",

@@ -21,7 +21,7 @@ from uuid import UUID
 
 from pkgdb.errors import ConnectionFailed, Gone, NotFound, StaleRevision
 from pkgdb.models import BlobLocation, FeedEvent, StoredFile
-from pkgdb.projector.pages import Package, file_path, files_of, pages_of, roots
+from pkgdb.projector.pages import Package, file_path, files_of, pages_of, roots, url_of
 from pkgdb.storage import Store, StoreError, WrongObject
 from pkgdb.storage._database import Database, open_pool
 
@@ -284,7 +284,7 @@ class Projector:
             return set()
         before = self._files_of(package)
         now = await self._filled(package)
-        pages = pages_of(now, self._base_url) if now.versions else {}
+        pages = pages_of(now, url_of(now, self._base_url)) if now.versions else {}
         for path, text in pages.items():
             self._write_text(path, text)
         if not pages:

@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
-__all__ = ["beside", "each"]
+__all__ = ["Patience", "beside", "each"]
 
 T = TypeVar("T")
 Work = Coroutine[Any, Any, object]
+
+_LONGEST_PAUSE = 5.0
+
+
+class Patience:
+    """How far a call may go yet: tries of what fails at once, time of what others are at."""
+
+    def __init__(self, tries: int, time: timedelta) -> None:
+        self._deadline = asyncio.get_running_loop().time() + time.total_seconds()
+        self._tries = tries
+        self._pauses = 0
+
+    def try_again(self, error: BaseException) -> None:
+        """Raises the error where it has been tried often enough."""
+        self._tries -= 1
+        if self._tries <= 0:
+            raise error
+
+    async def pause(self, error: BaseException) -> None:
+        """Waits a little, and longer each time; raises the error once patience has run out."""
+        left = self._deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise error
+        pause = min(_LONGEST_PAUSE, 0.05 * 2**self._pauses)
+        self._pauses += 1
+        await asyncio.sleep(min(left, pause * random.uniform(0.5, 1)))  # noqa: S311
 
 
 async def each(items: Iterable[T], work: Callable[[T], Work], at_once: int) -> None:

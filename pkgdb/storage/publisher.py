@@ -10,7 +10,6 @@ import asyncio
 import functools
 import hashlib
 import json
-import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from pkgdb.errors import (
 from pkgdb.models import CopyRef, File, MissingCopy, PublicationRef, VersionRef
 from pkgdb.purl import Coordinates, coordinates
 from pkgdb.storage._database import Database, open_pool
-from pkgdb.storage._tasks import beside, each
+from pkgdb.storage._tasks import Patience, beside, each
 from pkgdb.storage.store import Store, StoreError, WrongObject
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _TRIES = 5  # of what fails at once; waiting for somebody is bounded by `patience` alone
-_LONGEST_PAUSE = 5.0
 
 Progress = Callable[[MissingCopy, int], object]
 
@@ -96,31 +94,14 @@ class _Again(Exception):
     """What was begun is out of date: begin again. The cause is the error if that does not help."""
 
 
-class _Run:
+class _Run(Patience):
     """How far one call of `publish` may go yet."""
 
     def __init__(self, job: Job, own_key: bool, patience: timedelta) -> None:
+        super().__init__(_TRIES, patience)
         self.job = job
         self.own_key = own_key
         self.begun: set[int] = set()
-        self._deadline = asyncio.get_running_loop().time() + patience.total_seconds()
-        self._tries = 0
-        self._pauses = 0
-
-    def try_again(self, error: BaseException) -> None:
-        """Raises the error where it has been tried often enough."""
-        self._tries += 1
-        if self._tries >= _TRIES:
-            raise error
-
-    async def pause(self, error: BaseException) -> None:
-        """Waits a little, and longer each time; raises the error once patience has run out."""
-        left = self._deadline - asyncio.get_running_loop().time()
-        if left <= 0:
-            raise error
-        pause = min(_LONGEST_PAUSE, 0.05 * 2**self._pauses)
-        self._pauses += 1
-        await asyncio.sleep(min(left, pause * random.uniform(0.5, 1)))  # noqa: S311
 
 
 class AsyncPublisher:

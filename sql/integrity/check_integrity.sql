@@ -423,6 +423,9 @@ begin
      where (p_namespace is null or b.namespace = p_namespace) and b.unneeded_since is null
        and not exists (
             select from pkgdb.file f where f.namespace = b.namespace and f.sha256 = b.sha256)
+       and not exists (
+            select from pkgdb.mirror_file f
+             where f.namespace = b.namespace and f.sha256 = b.sha256)
        and (exists (
                 select from pkgdb.blob_copy c
                  where c.namespace = b.namespace and c.sha256 = b.sha256

@@ -25,6 +25,7 @@ create type pkgdb.bulk_item as (
     variant            text,
     files              pkgdb.file_spec[],
     metadata           jsonb,
+    dependencies       pkgdb.dependency_spec[],
     normalized_name    text,
     normalized_version text,
     message            text,     -- why it is malformed, or null
@@ -45,9 +46,11 @@ declare
 begin
     v_item.item := p_item;
     if jsonb_typeof(p_value) <> 'object'
-        or p_value - array['ecosystem', 'name', 'version', 'variant', 'files', 'metadata'] <> '{}'
+        or p_value - array['ecosystem', 'name', 'version', 'variant', 'files', 'metadata',
+                           'dependencies'] <> '{}'
     then
-        v_item.message := 'is not an object of ecosystem, name, version, variant, files, metadata';
+        v_item.message := 'is not an object of ecosystem, name, version, variant, files, '
+                          'metadata, dependencies';
         return v_item;
     end if;
 
@@ -68,6 +71,8 @@ begin
             perform pkgdb.check_metadata(v_item.metadata);
         end if;
         v_item.files := pkgdb.read_files(coalesce(p_value -> 'files', '[]'));
+        v_item.dependencies := pkgdb.read_dependencies(
+            coalesce(p_value -> 'dependencies', '[]'), p_ecosystem.name_rule);
         v_item.normalized_name := pkgdb.rule_normalize_name(p_ecosystem.name_rule, v_item.name);
         v_item.normalized_version :=
             pkgdb.scheme_normalize_version(p_ecosystem.scheme, v_item.version);
@@ -126,6 +131,7 @@ begin
 
     return array(
         select (c.item, c.ecosystem, c.name, c.version, c.variant, c.files, c.metadata,
+                c.dependencies,
                 c.normalized_name, c.normalized_version, c.message,
                 bool_and(
                     c.message is null
@@ -208,6 +214,7 @@ begin
 
     return array(
         select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
+                i.dependencies,
                 i.normalized_name, i.normalized_version, i.message,
                 i.plain and r.repository_id = p_repository.repository_id, r, null, null
                )::pkgdb.bulk_item
@@ -280,6 +287,7 @@ begin
     -- The live row of each identity is the one just written.
     v_items := array(
         select (i.item, i.ecosystem, i.name, v.version, i.variant, i.files, i.metadata,
+                i.dependencies,
                 i.normalized_name, i.normalized_version, i.message, i.plain, i.registration,
                 v.version_id,
                 (i.registration).revision + row_number() over (
@@ -296,6 +304,15 @@ begin
                offset 0) v
          where i.plain
          order by i.item);
+
+    insert into pkgdb.dependency
+        (namespace, registration_id, version_id, position, alternative, kind, scheme, name,
+         architecture, lower_version, lower_strict, upper_version, upper_strict)
+    select v_namespace, (i.registration).registration_id, i.version_id, d.position, d.alternative,
+           d.kind, (i.registration).scheme, d.name, d.architecture, d.lower_version,
+           d.lower_strict, d.upper_version, d.upper_strict
+      from unnest(v_items) i
+      cross join lateral unnest(i.dependencies) d;
 
     insert into pkgdb.file
         (namespace, registration_id, version_id, filename, filename_scope_id, role, sha256,
@@ -418,7 +435,7 @@ begin
             )::pkgdb.locked_name;
             v_ref := pkgdb.publish_version(
                 v_locked, v_item.name, v_item.version, v_item.variant, v_item.files,
-                v_item.metadata, p_actor);
+                v_item.metadata, v_item.dependencies, p_actor);
             v_results := v_results || (
                 v_item.item, v_ref.registration_id, v_ref.version_id, v_ref.revision,
                 v_ref.outcome, null, null)::pkgdb.bulk_ref;
@@ -444,11 +461,12 @@ begin
 end;
 $$;
 comment on function pkgdb.publish_many is
-    'Publishes an array of {ecosystem, name, version, variant, files, metadata} as publish does, '
-    'in one transaction and under one lock. Returns a row per item: created, files_added, '
-    'unchanged, or, unless p_strict, refused with SQLSTATE and message while the others are '
-    'published. With p_strict the first refused item raises its error and nothing changes. Takes '
-    'the repository for itself, waiting at most 10 seconds. Errors: RG400 malformed argument, '
+    'Publishes an array of {ecosystem, name, version, variant, files, metadata, dependencies} as '
+    'publish does, in one transaction and under one lock. Returns a row per item: created, '
+    'files_added, unchanged, or, unless p_strict, refused with SQLSTATE and message while the '
+    'others are published. With p_strict the first refused item raises its error and nothing '
+    'changes. Takes the repository for itself, waiting at most 10 seconds. Errors: RG400 malformed '
+    'argument, '
     'RG403 mirror, RG404 no such repository, RG405 isolation level, RG422 lock held shared, 55P03 '
     'lock timeout; of an item: those of publish.';
 grant execute on function pkgdb.publish_many to pkgdb_publisher;

@@ -1,0 +1,1 @@
+"""pkgdb beside Debian's aptly, on the same packages in one run."""
