@@ -14,12 +14,17 @@ __all__ = ["LOOKUPS", "Call"]
 LOOKUPS = frozenset(
     {
         "check_integrity",
+        "diff_snapshots",
+        "distribution_content",
         "is_prerelease",
         "locate_blob",
         "normalize_name",
         "normalize_version",
         "read_events",
         "resolve",
+        "search_versions",
+        "snapshot_digest",
+        "verify_snapshot",
         "version_key",
         "versions",
     }

@@ -22,24 +22,46 @@ __all__ = [
     "BackendRef",
     "BlobLocation",
     "BulkRef",
+    "ChangeRef",
     "ConsumerRef",
+    "ContentRow",
     "CopyRef",
     "CopyTask",
+    "DistributionRef",
     "FeedEvent",
     "File",
     "Item",
+    "MirrorCopy",
+    "MirrorRef",
     "MissingCopy",
+    "MissingDependency",
     "Policy",
     "PublicationRef",
     "PurgeReport",
     "RepositoryRef",
+    "SnapshotDifference",
+    "SnapshotRef",
     "StoredFile",
+    "UpstreamPolicy",
     "Validation",
     "ValidationRef",
     "VersionInfo",
     "VersionRef",
     "Violation",
 ]
+
+
+class UpstreamPolicy(TypedDict, total=False):
+    """What a mirror follows."""
+
+    url: str
+    distribution: str
+    components: list[str]
+    architectures: list[str]
+    filter: str
+    filter_with_deps: bool
+    keyring: str | None
+    download: bool
 
 
 class Policy(TypedDict, total=False):
@@ -52,6 +74,7 @@ class Policy(TypedDict, total=False):
     keep_versions: int | None
     name_scope: Literal["ecosystem", "repository", "namespace"]
     validators: dict[str, Literal["required", "advisory"]]
+    upstream: UpstreamPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +100,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One version for `publish_many`. `ecosystem` may be a purl, as in every method."""
+    """One version for `publish_many` or `stage_mirror_items`. `ecosystem` may be a purl."""
 
     ecosystem: str | PackageURL
     name: str | None = None
@@ -86,9 +109,10 @@ class Item:
     _: dataclasses.KW_ONLY
     files: Iterable[File | Mapping[str, Any]] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    dependencies: Iterable[Mapping[str, Any]] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The object that the SQL function takes."""
+        """The object that the SQL functions take."""
         package = coordinates(self.ecosystem, self.name, self.version, self.variant)
         return {
             "ecosystem": package.ecosystem,
@@ -97,12 +121,18 @@ class Item:
             "variant": package.variant,
             "files": files_as_json(self.files),
             "metadata": dict(self.metadata),
+            "dependencies": [dict(dependency) for dependency in self.dependencies],
         }
 
 
 def files_as_json(files: Iterable[File | Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Files as the array of objects that the SQL functions take."""
     return [file.as_json() if isinstance(file, File) else dict(file) for file in files]
+
+
+def items_as_json(items: Iterable[Item | Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Items as the array of objects that the SQL functions take."""
+    return [item.as_json() if isinstance(item, Item) else dict(item) for item in items]
 
 
 class _Result:
@@ -302,10 +332,148 @@ class CopyRef(_Result):
 
 
 @dataclass(frozen=True)
+class SnapshotRef(_Result):
+    """What a call did to a snapshot; `snapshot_id` is None where the outcome is `planned`.
+
+    `members` is None where it is a repository's content. `changes` says which versions a pull adds
+    and removes: objects of `action`, `ecosystem`, `name`, `version`, `variant`; else it is None.
+    """
+
+    snapshot_id: int | None
+    revision: int | None
+    members: int | None
+    outcome: str
+    changes: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True)
+class ChangeRef(_Result):
+    """What copying, moving or removing versions did to a repository.
+
+    `unchanged` versions were there already, `skipped` ones are quarantined. `changes` are objects
+    of `action` (`add` or `remove`), `ecosystem`, `name`, `version`, `variant`. Where the outcome is
+    `planned`, all of it is what would be done.
+    """
+
+    repository_id: int
+    revision: int
+    added: int
+    removed: int
+    unchanged: int
+    skipped: int
+    outcome: str
+    changes: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ContentRow(_Result):
+    """A version in a repository, a snapshot, or a component of a distribution.
+
+    Metadata and files are as they were frozen; status, listing and deprecation are those of now.
+    `files` is None where they were not asked for, `component` where it is not of a distribution.
+    """
+
+    component: str | None
+    ecosystem: str
+    name: str
+    version: str
+    variant: str
+    status: str
+    listed: bool
+    yank_reason: str | None
+    deprecation: str | None
+    metadata: dict[str, Any]
+    files: tuple[StoredFile, ...] | None
+    repository: str
+    registration_id: int
+    version_id: int
+    published_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        files = row["files"]
+        if files is not None:
+            files = tuple(StoredFile.from_row(file) for file in files)
+        return super().from_row({**row, "files": files})
+
+
+@dataclass(frozen=True)
+class SnapshotDifference(_Result):
+    """What differs of one package: `added`, `removed`, `upgraded`, `downgraded`, or `changed`.
+
+    `changed` is the same version with other content. A version is None on the side without it.
+    """
+
+    change: str
+    ecosystem: str
+    name: str
+    variant: str
+    left_version: str | None
+    right_version: str | None
+
+
+@dataclass(frozen=True)
+class MissingDependency(_Result):
+    """A version, and a relation of it that nothing satisfies for an architecture."""
+
+    architecture: str
+    ecosystem: str
+    name: str
+    version: str
+    variant: str
+    kind: str
+    relation: str
+
+
+@dataclass(frozen=True)
+class MirrorRef(_Result):
+    """An update of a mirror.
+
+    `fence` is None where somebody else has it; `update_id` where there is nothing to do. `staged`
+    counts the items so far. `report` says how many versions a commit `added`, `removed`, `changed`,
+    left `unchanged`, and left out as `protected` or `filtered`.
+    """
+
+    update_id: int | None
+    fence: int | None
+    state: str
+    outcome: str
+    lease_until: datetime | None
+    staged: int | None
+    upstream: dict[str, Any]
+    report: dict[str, int] | None
+
+
+@dataclass(frozen=True)
+class MirrorCopy(_Result):
+    """A copy that an update still has to bring; `path` is where upstream has the bytes."""
+
+    backend: str
+    url: str
+    object_key: str
+    sha256: str
+    size: int
+    generation: int
+    requirement: str
+    path: str
+
+
+@dataclass(frozen=True)
+class DistributionRef(_Result):
+    """What a call did to a distribution."""
+
+    distribution_id: int
+    revision: int
+    outcome: str
+
+
+@dataclass(frozen=True)
 class FeedEvent(_Result):
     """One committed change, at its place in the namespace's feed.
 
-    `position` and `incarnation` are the cursor of who has read it.
+    `position` and `incarnation` are the cursor of who has read it. `repository_id` is None where it
+    is about a snapshot or a distribution, whose id is set then; `name` is the name of what it is
+    about.
     """
 
     namespace: str
@@ -313,9 +481,11 @@ class FeedEvent(_Result):
     incarnation: UUID
     event_id: int
     event: str
-    repository_id: int
+    repository_id: int | None
     registration_id: int | None
     version_id: int | None
+    snapshot_id: int | None
+    distribution_id: int | None
     revision: int
     ecosystem: str | None
     name: str

@@ -32,16 +32,23 @@ __all__ = [
     "blob_copies",
     "consumers",
     "dead_letters",
+    "dependencies",
+    "distribution_components",
+    "distributions",
     "feed_positions",
     "files",
     "lock_waits",
     "metadata",
+    "mirror_updates",
+    "mirrors",
     "outdated_registrations",
     "package_versions",
     "publications",
     "registrations",
     "repositories",
     "repository_backends",
+    "snapshot_sources",
+    "snapshots",
     "tags",
     "validations",
 ]
@@ -112,6 +119,13 @@ class _Tags(_Version):
     tag: Named[str] = Column(Text)
 
 
+class _Dependencies(_Version):
+    position: Named[int] = Column(Integer)
+    alternative: Named[int] = Column(Integer)
+    kind: Named[str] = Column(Text)
+    relation: Named[str] = Column(Text)
+
+
 class _Publications(_Repository):
     publication_id: Named[int] = Column(BigInteger)
     ecosystem: Named[str] = Column(Text)
@@ -179,6 +193,70 @@ class _DeadLetters(_Backend):
     next_attempt_at: Named[datetime | None] = Column(DateTime(timezone=True))
 
 
+class _Mirrors(_Repository):
+    upstream: Named[dict[str, Any]] = Column(JSONB)
+    release: Named[str | None] = Column(Text)
+    updated_at: Named[datetime | None] = Column(DateTime(timezone=True))
+
+
+class _MirrorUpdates(TypedColumns):
+    namespace: Named[str] = Column(Text)
+    update_id: Named[int] = Column(BigInteger)
+    repository: Named[str | None] = Column(Text)
+    status: Named[str] = Column(Text)
+    actor: Named[str] = Column(Text)
+    fence: Named[int] = Column(BigInteger)
+    lease_until: Named[datetime] = Column(DateTime(timezone=True))
+    release: Named[str | None] = Column(Text)
+    staged: Named[int] = Column(BigInteger)
+    report: Named[dict[str, int] | None] = Column(JSONB)
+    reason: Named[str | None] = Column(Text)
+    created_at: Named[datetime] = Column(DateTime(timezone=True))
+    ended_at: Named[datetime | None] = Column(DateTime(timezone=True))
+
+
+class _Snapshot(TypedColumns):
+    namespace: Named[str] = Column(Text)
+    snapshot: Named[str] = Column(Text)
+
+
+class _Snapshots(_Snapshot):
+    snapshot_id: Named[int] = Column(BigInteger)
+    kind: Named[str] = Column(Text)
+    repository: Named[str | None] = Column(Text)
+    epoch: Named[int | None] = Column(BigInteger)
+    members: Named[int | None] = Column(BigInteger)
+    description: Named[str] = Column(Text)
+    revision: Named[int] = Column(BigInteger)
+    digest: Named[str | None] = Column(Text)
+    created_at: Named[datetime] = Column(DateTime(timezone=True))
+
+
+class _SnapshotSources(_Snapshot):
+    source: Named[str] = Column(Text)
+
+
+class _Distribution(TypedColumns):
+    namespace: Named[str] = Column(Text)
+    prefix: Named[str] = Column(Text)
+    distribution: Named[str] = Column(Text)
+
+
+class _Distributions(_Distribution):
+    distribution_id: Named[int] = Column(BigInteger)
+    ecosystem: Named[str] = Column(Text)
+    settings: Named[dict[str, Any]] = Column(JSONB)
+    revision: Named[int] = Column(BigInteger)
+    created_at: Named[datetime] = Column(DateTime(timezone=True))
+    updated_at: Named[datetime] = Column(DateTime(timezone=True))
+
+
+class _DistributionComponents(_Distribution):
+    component: Named[str] = Column(Text)
+    snapshot: Named[str | None] = Column(Text)
+    repository: Named[str | None] = Column(Text)
+
+
 class _FeedPositions(TypedColumns):
     namespace: Named[str] = Column(Text)
     head: Named[int] = Column(BigInteger)
@@ -227,12 +305,19 @@ registrations = Table("registrations", metadata, _Registrations)
 package_versions = Table("package_versions", metadata, _PackageVersions)
 files = Table("files", metadata, _Files)
 tags = Table("tags", metadata, _Tags)
+dependencies = Table("dependencies", metadata, _Dependencies)
 publications = Table("publications", metadata, _Publications)
 validations = Table("validations", metadata, _Validations)
 backends = Table("backends", metadata, _Backends)
 repository_backends = Table("repository_backends", metadata, _RepositoryBackends)
 blob_copies = Table("blob_copies", metadata, _BlobCopies)
 dead_letters = Table("dead_letters", metadata, _DeadLetters)
+mirrors = Table("mirrors", metadata, _Mirrors)
+mirror_updates = Table("mirror_updates", metadata, _MirrorUpdates)
+snapshots = Table("snapshots", metadata, _Snapshots)
+snapshot_sources = Table("snapshot_sources", metadata, _SnapshotSources)
+distributions = Table("distributions", metadata, _Distributions)
+distribution_components = Table("distribution_components", metadata, _DistributionComponents)
 feed_positions = Table("feed_positions", metadata, _FeedPositions)
 consumers = Table("consumers", metadata, _Consumers)
 lock_waits = Table("lock_waits", metadata, _LockWaits)

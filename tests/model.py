@@ -32,6 +32,7 @@ POLICY: dict[str, Any] = {
     "keep_versions": None,
     "name_scope": "ecosystem",
     "validators": {},
+    "upstream": {},
 }
 
 LEASE, LEASE_OF_WORK, DAY = 15, 5, 24 * 60  # in minutes

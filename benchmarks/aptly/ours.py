@@ -19,23 +19,19 @@ from pkgdb.server import Server
 
 BATCH = 2_000
 
-# What a client of pgbench runs: an edit of its own each time.
-PUBLISH = """
+# What a client of pgbench runs: new versions of packages of its own.
+EDIT = """
 \\set n :n + 1
 \\set e (:client_id + :n) % {templates}
-select * from pkgdb.publish('{namespace}', 'main', 'deb',
-           '{prefix}-' || :client_id || '-' || :n, item ->> 'version', item ->> 'variant',
+\\set package :n % {packages}
+select pkgdb.{function}('{namespace}', 'main', 'deb', 'many-' || :client_id || '-' || :package,
+           '{version}-' || :n, item ->> 'variant'{more})
+  from public.edit where n = :e;
+"""
+PACKAGES = 10  # of each client
+CONTENT = """,
            p_files => item -> 'files', p_metadata => item -> 'metadata',
-           p_dependencies => item -> 'dependencies')
-  from public.edit where n = :e;
-"""
-DELETE = """
-\\set n :n + 1
-\\set e (:client_id + :n) % {templates}
-select * from pkgdb.delete_version('{namespace}', 'main', 'deb',
-           '{prefix}-' || :client_id || '-' || :n, item ->> 'version', item ->> 'variant')
-  from public.edit where n = :e;
-"""
+           p_dependencies => item -> 'dependencies'"""
 ON_THE_SERVER = """
 do $$
 declare
@@ -144,20 +140,30 @@ class Pkgdb:
     def edits(self, clients: int, each: int) -> tuple[int, int, float]:
         """Publish from all clients at once, then delete it all: acknowledged, lost, a second."""
         self._numbers += 1
-        prefix = f"many-{self._numbers}"
-        added, adding = self._pgbench(PUBLISH, prefix, clients, each)
-        lost = added - self._count(prefix)
-        removed, removing = self._pgbench(DELETE, prefix, clients, each)
-        lost += self._count(prefix) - (added - removed)
+        version = f"1.{self._numbers}"
+        added, adding = self._pgbench("publish", version, clients, each)
+        lost = added - self._count(version)
+        removed, removing = self._pgbench("delete_version", version, clients, each)
+        lost += self._count(version) - (added - removed)
         return added + removed, lost, (added + removed) / (added / adding + removed / removing)
 
-    def _pgbench(self, script: str, prefix: str, clients: int, each: int) -> tuple[int, float]:
+    def clean(self) -> None:
+        """What the worker does besides: rows that nothing needs any longer."""
+        while self.call("purge", "main", 10_000)[0][0]:
+            pass
+        self.connection.execute("vacuum analyze")
+
+    def _pgbench(self, function: str, version: str, clients: int, each: int) -> tuple[int, float]:
+        script = EDIT.format(
+            function=function,
+            namespace=self.namespace,
+            version=version,
+            templates=len(self.templates),
+            packages=PACKAGES,
+            more=CONTENT if function == "publish" else "",
+        )
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-            file.write(
-                script.format(
-                    namespace=self.namespace, prefix=prefix, templates=len(self.templates)
-                )
-            )
+            file.write(script)
             file.flush()
             run = subprocess.run(
                 [
@@ -175,10 +181,11 @@ class Pkgdb:
             raise SystemExit(f"pgbench failed:\n{run.stdout}{run.stderr}")
         return int(acknowledged[1]), float(rate[1])
 
-    def _count(self, prefix: str) -> int:
+    def _count(self, version: str) -> int:
         (count,) = self.connection.execute(
-            "select count(*) from pkgdb.search_versions(%s, 'main') where name like %s",
-            [self.namespace, f"{prefix}-%"],
+            "select count(*) from pkgdb.search_versions(%s, 'main')"
+            " where name like 'many-%%' and version like %s",
+            [self.namespace, f"{version}-%"],
         ).fetchone() or (0,)
         return int(count)
 

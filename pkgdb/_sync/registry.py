@@ -21,21 +21,30 @@ from pkgdb.models import (
     BackendRef,
     BlobLocation,
     BulkRef,
+    ChangeRef,
     ConsumerRef,
+    ContentRow,
     CopyRef,
     CopyTask,
+    DistributionRef,
     FeedEvent,
     File,
     Item,
+    MirrorCopy,
+    MirrorRef,
+    MissingDependency,
     Policy,
     PublicationRef,
     PurgeReport,
     RepositoryRef,
+    SnapshotDifference,
+    SnapshotRef,
     ValidationRef,
     VersionInfo,
     VersionRef,
     Violation,
     files_as_json,
+    items_as_json,
 )
 from pkgdb.purl import coordinates, only_name
 from pkgdb.retry import DEFAULT_RETRY, RetryPolicy
@@ -90,6 +99,7 @@ class Registry:
     - `ecosystem`, `name`, `version`, `variant`: which package; in any spelling that normalises.
       A purl (text or `PackageURL`) in place of `ecosystem` stands for all four; what it leaves open
       may be given by name.
+    - `queries`: one text or many, in the query language; a version is meant if one of them matches.
     - `if_revision`: change nothing unless this is the revision (else `StaleRevision`).
     - `request_key`: a repeated request with this key returns the first one's answer.
     - `actor`: who is asking, in free text, for the record.
@@ -275,7 +285,8 @@ class Registry:
         Raises:
             Forbidden: RG403: the repository is immutable.
             InvalidState: RG422: this transaction already uses the repository.
-            InUse: RG423: there are snapshots of it.
+            InUse: RG423: there are snapshots of it, or, whatever `force` says, a distribution
+                serves it.
         """
         return RepositoryRef.from_row(
             self._row(
@@ -302,6 +313,7 @@ class Registry:
         *,
         files: Iterable[File | Mapping[str, Any]] = (),
         metadata: Mapping[str, Any] | None = None,
+        dependencies: Iterable[Mapping[str, Any]] = (),
         if_revision: int | None = None,
         request_key: str | None = None,
         actor: str | None = None,
@@ -311,6 +323,8 @@ class Registry:
         Args:
             files: `File` objects, or mappings with the same keys.
             metadata: Any JSON object of at most 1 MiB; it is stored as it is.
+            dependencies: What it says of other packages: `{"kind": "depends", "alternatives":
+                [{"name": "libc6", "constraints": [[">=", "2.34"]], "architecture": "any"}]}`.
             if_revision: 0 means that the name must be new.
 
         Returns:
@@ -328,6 +342,7 @@ class Registry:
             (ecosystem, name, version, variant),
             files=files_as_json(files),
             metadata=metadata or {},
+            dependencies=list(dependencies),
             if_revision=if_revision,
             request_key=request_key,
             actor=actor,
@@ -382,7 +397,7 @@ class Registry:
 
         Args:
             items: `Item` objects, or mappings with the keys `ecosystem`, `name`, `version`,
-                `variant`, `files`, `metadata`.
+                `variant`, `files`, `metadata`, `dependencies`.
             strict: The first refused item raises its error and nothing changes. Otherwise refused
                 items are reported and the rest is published.
 
@@ -398,7 +413,7 @@ class Registry:
             "publish_many",
             namespace=namespace,
             repository=repository,
-            items=[item.as_json() if isinstance(item, Item) else dict(item) for item in items],
+            items=items_as_json(items),
             strict=strict,
             request_key=request_key,
             actor=actor,
@@ -418,6 +433,7 @@ class Registry:
         *,
         files: Iterable[File | Mapping[str, Any]] = (),
         metadata: Mapping[str, Any] | None = None,
+        dependencies: Iterable[Mapping[str, Any]] = (),
         role: str = "main",
         lease: timedelta = timedelta(minutes=15),
         request_key: str | None = None,
@@ -453,6 +469,7 @@ class Registry:
                 **coordinates(ecosystem, name, version, variant)._asdict(),
                 files=files_as_json(files),
                 metadata=metadata or {},
+                dependencies=list(dependencies),
                 role=role,
                 lease=lease,
                 request_key=request_key,
@@ -1326,6 +1343,717 @@ class Registry:
             )
         )
 
+    # Mirrors
+
+    def begin_mirror_update(
+        self,
+        namespace: str,
+        repository: str,
+        release: str | None = None,
+        *,
+        lease: timedelta = timedelta(minutes=15),
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> MirrorRef:
+        """Takes the lease on a mirror, to bring it to the state of its upstream.
+
+        Stage what upstream has with `stage_mirror_items`, bring `missing_mirror_copies`, report
+        each with `record_mirror_copy`, then call `commit_mirror_update`; all of it with the
+        `fence` that this call gives.
+
+        Args:
+            release: What upstream calls its present state, such as the digest of its Release file.
+            lease: How long nobody else can take over; `stage_mirror_items` begins it anew.
+            request_key: The same actor with the same key goes on with the same update, under a new
+                fence, also while its lease runs.
+
+        Returns:
+            Outcome `begun`; `resumed`, where what was staged of the same release stays;
+            `in_progress` where somebody else is at it (then `fence` is None); `unchanged` where
+            the mirror is at that release (then `update_id` is None).
+
+        Raises:
+            InvalidState: RG422: the repository is not a mirror.
+        """
+        return MirrorRef.from_row(
+            self._row(
+                "begin_mirror_update",
+                namespace=namespace,
+                repository=repository,
+                release=release,
+                lease=lease,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def stage_mirror_items(
+        self,
+        namespace: str,
+        update_id: int,
+        fence: int,
+        items: Iterable[Item | Mapping[str, Any]],
+        lease: timedelta = timedelta(minutes=15),
+    ) -> MirrorRef:
+        """Notes versions that upstream has, a chunk at a time, and begins the lease anew.
+
+        Args:
+            items: As for `publish_many`; none at all only renew the lease.
+
+        Returns:
+            Outcome `staged`; the same item again changes nothing.
+
+        Raises:
+            Conflict: RG409: an item was staged, or the size of a blob is known, otherwise.
+            InvalidState: RG422: the update has ended.
+        """
+        return MirrorRef.from_row(
+            self._row(
+                "stage_mirror_items",
+                namespace=namespace,
+                update_id=update_id,
+                fence=fence,
+                items=items_as_json(items),
+                lease=lease,
+            )
+        )
+
+    def missing_mirror_copies(
+        self, namespace: str, update_id: int, fence: int, *, limit: int = 1000
+    ) -> list[MirrorCopy]:
+        """Copies of staged files that the mirror's backends do not have yet.
+
+        Raises:
+            InvalidState: RG422: the update has ended.
+        """
+        rows = self._rows(
+            "missing_mirror_copies",
+            namespace=namespace,
+            update_id=update_id,
+            fence=fence,
+            limit=limit,
+        )
+        return [MirrorCopy.from_row(row) for row in rows]
+
+    def record_mirror_copy(
+        self,
+        namespace: str,
+        update_id: int,
+        fence: int,
+        backend: str,
+        sha256: str,
+        generation: int,
+    ) -> CopyRef:
+        """Records that a blob of an update is on a backend, whole, and durable.
+
+        Returns:
+            Outcome `recorded` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: the update has ended.
+        """
+        return CopyRef.from_row(
+            self._row(
+                "record_mirror_copy",
+                namespace=namespace,
+                update_id=update_id,
+                fence=fence,
+                backend=backend,
+                sha256=sha256,
+                generation=generation,
+            )
+        )
+
+    def commit_mirror_update(
+        self, namespace: str, update_id: int, fence: int, *, actor: str | None = None
+    ) -> MirrorRef:
+        """Makes the mirror what was staged: everything at once, or nothing.
+
+        Returns:
+            Outcome `committed`, or `unchanged` where it was committed before; see `report`.
+
+        Raises:
+            Conflict: RG409: two versions of upstream have files of one name.
+            InvalidState: RG422: bytes are missing, the update has ended, or this transaction
+                already uses the repository.
+        """
+        return MirrorRef.from_row(
+            self._row(
+                "commit_mirror_update",
+                namespace=namespace,
+                update_id=update_id,
+                fence=fence,
+                actor=actor,
+            )
+        )
+
+    def abort_mirror_update(
+        self, namespace: str, update_id: int, fence: int, *, reason: str | None = None
+    ) -> MirrorRef:
+        """Gives up an update and leaves the mirror as it is.
+
+        Returns:
+            Outcome `aborted` or `unchanged`.
+
+        Raises:
+            InvalidState: RG422: it is committed.
+        """
+        return MirrorRef.from_row(
+            self._row(
+                "abort_mirror_update",
+                namespace=namespace,
+                update_id=update_id,
+                fence=fence,
+                reason=reason,
+            )
+        )
+
+    # Snapshots
+
+    def create_snapshot(
+        self,
+        namespace: str,
+        snapshot: str,
+        repository: str | None = None,
+        *,
+        items: Iterable[str | PackageURL | Mapping[str, Any]] | None = None,
+        description: str = "",
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> SnapshotRef:
+        """Freezes what a repository contains, at a cost that does not depend on its size.
+
+        Args:
+            repository: None for an empty snapshot.
+            items: Only these versions of it: purls, or mappings with the keys `ecosystem`, `name`,
+                `version`, `variant`.
+            description: Free text, for people.
+
+        Returns:
+            Outcome `created`.
+
+        Raises:
+            Conflict: RG409: the name is taken.
+            InvalidState: RG422: the mirror was never updated, or this transaction already uses the
+                repository.
+        """
+        return SnapshotRef.from_row(
+            self._row(
+                "create_snapshot",
+                namespace=namespace,
+                snapshot=snapshot,
+                repository=repository,
+                items=None if items is None else [_identity(item) for item in items],
+                description=description,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def merge_snapshots(
+        self,
+        namespace: str,
+        snapshot: str,
+        sources: str | Iterable[str],
+        *,
+        latest: bool = False,
+        no_remove: bool = False,
+        description: str = "",
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> SnapshotRef:
+        """Merges snapshots into a new one; of a package, what a later one has replaces the rest.
+
+        Args:
+            sources: Snapshots, in their order.
+            latest: Only the highest version of each package stays.
+            no_remove: All versions stay.
+
+        Returns:
+            Outcome `created`.
+
+        Raises:
+            Conflict: RG409: the name is taken.
+        """
+        return SnapshotRef.from_row(
+            self._row(
+                "merge_snapshots",
+                namespace=namespace,
+                snapshot=snapshot,
+                sources=_texts(sources),
+                latest=latest,
+                no_remove=no_remove,
+                description=description,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def pull_snapshot(
+        self,
+        namespace: str,
+        snapshot: str,
+        target: str,
+        source: str,
+        queries: str | Iterable[str],
+        *,
+        follow: bool = True,
+        no_remove: bool = False,
+        all_matches: bool = False,
+        architectures: str | Iterable[str] | None = None,
+        kinds: str | Iterable[str] = ("depends", "pre-depends"),
+        dry_run: bool = False,
+        description: str = "",
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> SnapshotRef:
+        """Makes a snapshot of a target and what queries match in a source, with its dependencies.
+
+        Args:
+            snapshot: The new one.
+            queries: What to pull; of each package the highest match.
+            follow: Also what the pulled packages depend on and the target lacks.
+            no_remove: Other versions of pulled packages stay.
+            all_matches: Pull every match, not the highest alone.
+            architectures: Only what is for one of them, or for all; None for those of the target.
+            kinds: Which relations are followed.
+            dry_run: Only say what would change.
+
+        Returns:
+            Outcome `created` or `planned`, with `changes`.
+
+        Raises:
+            Conflict: RG409: the name is taken.
+        """
+        return SnapshotRef.from_row(
+            self._row(
+                "pull_snapshot",
+                namespace=namespace,
+                snapshot=snapshot,
+                target=target,
+                source=source,
+                queries=_texts(queries),
+                follow=follow,
+                no_remove=no_remove,
+                all_matches=all_matches,
+                architectures=_some_texts(architectures),
+                kinds=_texts(kinds),
+                dry_run=dry_run,
+                description=description,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def filter_snapshot(
+        self,
+        namespace: str,
+        snapshot: str,
+        source: str,
+        queries: str | Iterable[str],
+        *,
+        follow: bool = False,
+        architectures: str | Iterable[str] | None = None,
+        kinds: str | Iterable[str] = ("depends", "pre-depends"),
+        description: str = "",
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> SnapshotRef:
+        """Makes a snapshot of what one of the queries matches in another.
+
+        Args:
+            snapshot: The new one.
+            follow: Also what the matches depend on there.
+            architectures: Whose dependencies; None for those of the source.
+            kinds: Which relations are followed.
+
+        Returns:
+            Outcome `created`.
+
+        Raises:
+            Conflict: RG409: the name is taken.
+        """
+        return SnapshotRef.from_row(
+            self._row(
+                "filter_snapshot",
+                namespace=namespace,
+                snapshot=snapshot,
+                source=source,
+                queries=_texts(queries),
+                follow=follow,
+                architectures=_some_texts(architectures),
+                kinds=_texts(kinds),
+                description=description,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def diff_snapshots(self, namespace: str, left: str, right: str) -> list[SnapshotDifference]:
+        """What differs between two snapshots, package by package."""
+        rows = self._rows("diff_snapshots", namespace=namespace, left=left, right=right)
+        return [SnapshotDifference.from_row(row) for row in rows]
+
+    def verify_snapshot(
+        self,
+        namespace: str,
+        snapshot: str,
+        sources: str | Iterable[str] = (),
+        *,
+        architectures: str | Iterable[str] | None = None,
+        kinds: str | Iterable[str] = ("depends", "pre-depends"),
+    ) -> list[MissingDependency]:
+        """The relations of a snapshot's packages that nothing in it satisfies.
+
+        Args:
+            sources: Further snapshots to look in.
+            architectures: For which; None for those of the snapshot.
+            kinds: Which relations.
+        """
+        rows = self._rows(
+            "verify_snapshot",
+            namespace=namespace,
+            snapshot=snapshot,
+            sources=_texts(sources),
+            architectures=_some_texts(architectures),
+            kinds=_texts(kinds),
+        )
+        return [MissingDependency.from_row(row) for row in rows]
+
+    def snapshot_digest(self, namespace: str, snapshot: str) -> str:
+        """SHA-256, as 64 hex digits, over a snapshot's listing: it never changes."""
+        return str(self._value("snapshot_digest", namespace=namespace, snapshot=snapshot))
+
+    def seal_snapshots(self, namespace: str, *, limit: int = 10) -> int:
+        """Notes the digests of snapshots that have none yet, and returns how many."""
+        return int(self._value("seal_snapshots", namespace=namespace, limit=limit))
+
+    def rename_snapshot(
+        self,
+        namespace: str,
+        snapshot: str,
+        new_name: str,
+        *,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> SnapshotRef:
+        """Gives a snapshot another name.
+
+        Returns:
+            Outcome `renamed` or `unchanged`.
+
+        Raises:
+            Conflict: RG409: the new name is taken.
+        """
+        return SnapshotRef.from_row(
+            self._row(
+                "rename_snapshot",
+                namespace=namespace,
+                snapshot=snapshot,
+                new_name=new_name,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def drop_snapshot(
+        self,
+        namespace: str,
+        snapshot: str,
+        force: bool = False,
+        *,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> SnapshotRef:
+        """Drops a snapshot.
+
+        Args:
+            force: Also where it is a source of others: they keep what they contain.
+
+        Returns:
+            Outcome `dropped`.
+
+        Raises:
+            InUse: RG423: it is a source of others, or, whatever `force` says, a distribution
+                serves it.
+        """
+        return SnapshotRef.from_row(
+            self._row(
+                "drop_snapshot",
+                namespace=namespace,
+                snapshot=snapshot,
+                force=force,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    # Queries
+
+    def search_versions(
+        self,
+        namespace: str,
+        repository: str | None = None,
+        snapshot: str | None = None,
+        query: str | None = None,
+        *,
+        files: bool = False,
+    ) -> list[ContentRow]:
+        """The versions of a repository as it is now, or of a snapshot, that a query matches.
+
+        Args:
+            query: None for all.
+            files: With the files of each.
+        """
+        rows = self._rows(
+            "search_versions",
+            namespace=namespace,
+            repository=repository,
+            snapshot=snapshot,
+            query=query,
+            files=files,
+        )
+        return [ContentRow.from_row(row) for row in rows]
+
+    def copy_versions(
+        self,
+        namespace: str,
+        repository: str,
+        queries: str | Iterable[str],
+        *,
+        from_repository: str | None = None,
+        from_snapshot: str | None = None,
+        replace: bool = False,
+        dry_run: bool = False,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> ChangeRef:
+        """Publishes in a repository what one of the queries matches elsewhere; bytes are shared.
+
+        Args:
+            from_repository: Where from; or
+            from_snapshot: where from.
+            replace: What is there with other content goes first.
+            dry_run: Only say what would change.
+
+        Returns:
+            Outcome `copied`, `unchanged` or `planned`, with `changes`.
+
+        Raises:
+            Forbidden: RG403: a mirror, a reserved or protected name, an immutable repository.
+            Conflict: RG409: it exists with other content, or the name is taken.
+            Gone: RG410: it was deleted and may not be used again.
+            InvalidState: RG422: it is being published, not available, lacks bytes on a backend, or
+                this transaction already uses the repository.
+        """
+        return ChangeRef.from_row(
+            self._row(
+                "copy_versions",
+                namespace=namespace,
+                repository=repository,
+                queries=_texts(queries),
+                from_repository=from_repository,
+                from_snapshot=from_snapshot,
+                replace=replace,
+                dry_run=dry_run,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def move_versions(
+        self,
+        namespace: str,
+        repository: str,
+        from_repository: str,
+        queries: str | Iterable[str],
+        *,
+        replace: bool = False,
+        dry_run: bool = False,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> ChangeRef:
+        """Publishes in a repository what queries match in another one, and deletes it there.
+
+        Args:
+            replace: What is there with other content goes first.
+            dry_run: Only say what would change.
+
+        Returns:
+            Outcome `moved`, `unchanged` or `planned`, with `changes`.
+
+        Raises:
+            Forbidden: RG403: a mirror, a reserved or protected name, an immutable repository.
+            Conflict: RG409: it exists with other content, or the name is taken.
+            Gone: RG410: it was deleted and may not be used again.
+            InvalidState: RG422: it is being published, not available, lacks bytes on a backend, or
+                this transaction already uses one of the repositories.
+        """
+        return ChangeRef.from_row(
+            self._row(
+                "move_versions",
+                namespace=namespace,
+                repository=repository,
+                from_repository=from_repository,
+                queries=_texts(queries),
+                replace=replace,
+                dry_run=dry_run,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def remove_versions(
+        self,
+        namespace: str,
+        repository: str,
+        queries: str | Iterable[str],
+        *,
+        dry_run: bool = False,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> ChangeRef:
+        """Deletes, as `delete_version` does, what one of the queries matches.
+
+        Args:
+            dry_run: Only say what would change.
+
+        Returns:
+            Outcome `removed`, `unchanged` or `planned`, with `changes`.
+
+        Raises:
+            Forbidden: RG403: the repository is immutable.
+            InvalidState: RG422: this transaction already uses the repository.
+        """
+        return ChangeRef.from_row(
+            self._row(
+                "remove_versions",
+                namespace=namespace,
+                repository=repository,
+                queries=_texts(queries),
+                dry_run=dry_run,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    # Distributions
+
+    def create_distribution(
+        self,
+        namespace: str,
+        prefix: str,
+        distribution: str,
+        ecosystem: str,
+        components: Mapping[str, Mapping[str, str]],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> DistributionRef:
+        """Creates what clients read: components, each of a snapshot or of a repository as it is.
+
+        Args:
+            prefix: The path below which it is; may be empty.
+            components: `{"main": {"snapshot": "s1"}, "extra": {"repository": "local"}}`.
+            settings: For deb any of `origin`, `label`, `suite`, `codename`, `version`,
+                `description`, `architectures`, `not_automatic`, `but_automatic_upgrades`,
+                `valid_for` (seconds).
+
+        Returns:
+            Outcome `created`.
+
+        Raises:
+            Conflict: RG409: it exists, or two components have one version with other content.
+        """
+        return DistributionRef.from_row(
+            self._row(
+                "create_distribution",
+                namespace=namespace,
+                prefix=prefix,
+                distribution=distribution,
+                ecosystem=ecosystem,
+                components=components,
+                settings=settings or {},
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def switch_distribution(
+        self,
+        namespace: str,
+        prefix: str,
+        distribution: str,
+        components: Mapping[str, Mapping[str, str] | None],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> DistributionRef:
+        """Points components elsewhere, all at once. Switching back is how one rolls back.
+
+        Args:
+            components: As in `create_distribution`; None takes one away, others stay.
+            settings: In place of all settings; None leaves them.
+
+        Returns:
+            Outcome `switched` or `unchanged`.
+
+        Raises:
+            Conflict: RG409: two components have one version with other content.
+        """
+        return DistributionRef.from_row(
+            self._row(
+                "switch_distribution",
+                namespace=namespace,
+                prefix=prefix,
+                distribution=distribution,
+                components=components,
+                settings=settings,
+                if_revision=if_revision,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def drop_distribution(
+        self,
+        namespace: str,
+        prefix: str,
+        distribution: str,
+        *,
+        if_revision: int | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> DistributionRef:
+        """Drops a distribution.
+
+        Returns:
+            Outcome `dropped`.
+        """
+        return DistributionRef.from_row(
+            self._row(
+                "drop_distribution",
+                namespace=namespace,
+                prefix=prefix,
+                distribution=distribution,
+                if_revision=if_revision,
+                request_key=request_key,
+                actor=actor,
+            )
+        )
+
+    def distribution_content(
+        self, namespace: str, prefix: str, distribution: str
+    ) -> list[ContentRow]:
+        """The versions that a distribution serves, with their files; not what is quarantined."""
+        rows = self._rows(
+            "distribution_content", namespace=namespace, prefix=prefix, distribution=distribution
+        )
+        return [ContentRow.from_row(row) for row in rows]
+
     # Feed
 
     def sequence_events(self, namespace: str, *, limit: int = 10_000) -> int:
@@ -1542,6 +2270,20 @@ def _bound(
     return call
 
 
+def _identity(item: str | PackageURL | Mapping[str, Any]) -> dict[str, Any]:
+    """A version as a purl or a mapping names it."""
+    return dict(item) if isinstance(item, Mapping) else coordinates(item)._asdict()
+
+
+def _texts(texts: str | Iterable[str]) -> tuple[str, ...]:
+    """An array of texts; one text stands for itself."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+def _some_texts(texts: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if texts is None else _texts(texts)
+
+
 class Repository:
     """A registry's methods for one repository, made by `Registry.repository`."""
 
@@ -1572,6 +2314,11 @@ class Repository:
     delete_file = _bound(Registry.delete_file)
     purge = _bound(Registry.purge)
     apply_retention = _bound(Registry.apply_retention)
+    begin_mirror_update = _bound(Registry.begin_mirror_update)
+    search_versions = _bound(Registry.search_versions)
+    copy_versions = _bound(Registry.copy_versions)
+    move_versions = _bound(Registry.move_versions)
+    remove_versions = _bound(Registry.remove_versions)
     set_tag = _bound(Registry.set_tag)
     drop_tag = _bound(Registry.drop_tag)
     reserve_name = _bound(Registry.reserve_name)
@@ -1579,3 +2326,23 @@ class Repository:
     resolve = _bound(Registry.resolve)
     versions = _bound(Registry.versions)
     repair_latest = _bound(Registry.repair_latest)
+
+    def create_snapshot(
+        self,
+        snapshot: str,
+        *,
+        items: Iterable[str | PackageURL | Mapping[str, Any]] | None = None,
+        description: str = "",
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> SnapshotRef:
+        """`Registry.create_snapshot`, of this repository."""
+        return self.registry.create_snapshot(
+            self.namespace,
+            snapshot,
+            self.name,
+            items=items,
+            description=description,
+            request_key=request_key,
+            actor=actor,
+        )

@@ -14,11 +14,11 @@ from typing import Any
 from debian.deb822 import Deb822
 
 from pkgdb.archive.errors import ArchiveError
-from pkgdb.archive.folder import Generation, Tree, pool_path
+from pkgdb.archive.folder import Generation, Tree, checked, pool_path
 from pkgdb.archive.listing import Distribution, Entry, PoolFile, entries
 from pkgdb.archive.signer import Signer
 
-__all__ = ["AptEdition", "paragraph"]
+__all__ = ["AptEdition", "paragraph", "stanza"]
 
 # As Debian's own archive orders them; what else there is comes between these, by name.
 _FIRST = (
@@ -38,6 +38,10 @@ _NOT_METADATA = {
 _NAME = re.compile(r'[!"$-,.-9;-~][!-9;-~]*')  # of a field: printable, no colon, no comment
 # What some reader takes for the end of a line, or no reader for text.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+_UNUSUAL = re.compile(r"^\.|[^A-Za-z0-9.+~_-]")  # in the name of a file
+_LONGEST = 200
+_SUFFIXES = (".deb", ".ddeb", ".udeb")
 
 _ALL = "all"
 _SOURCE = "source"
@@ -66,6 +70,9 @@ class AptEdition:
         listed = entries(entry for entry in found if entry.listed)
         listed.sort(key=lambda entry: (entry.name, entry.version, str(entry)))
         self.files: Sequence[PoolFile] = sorted({_file_of(entry) for entry in listed})
+        for component in distribution.components:
+            if checked("component", component).split() != [component]:
+                raise ArchiveError(f"component {component!r} has a space in its name")
         self._architectures = _architectures(distribution, listed)
         self._packages = self._indexes(listed)
         self.digest = self._digest()
@@ -91,7 +98,7 @@ class AptEdition:
     def _indexes(self, listed: Iterable[Entry]) -> dict[str, bytes]:
         stanzas: dict[tuple[str, str], list[str]] = defaultdict(list)
         for entry in listed:
-            text = _stanza(entry)
+            text = stanza(entry)
             for each in self._architectures if entry.variant == _ALL else [entry.variant]:
                 stanzas[entry.component, each].append(text)
         return {
@@ -160,7 +167,8 @@ def _folded(value: str) -> str:
     return "\n".join(folded)
 
 
-def _stanza(entry: Entry) -> str:
+def stanza(entry: Entry) -> str:
+    """What an index says of a package."""
     file = _file_of(entry)
     fields: dict[str, Any] = {
         name: value
@@ -187,7 +195,10 @@ def _file_of(entry: Entry) -> PoolFile:
     if len(entry.files) != 1:
         raise ArchiveError(f"{entry} has no file, which an apt archive needs")
     (file,) = entry.files
-    return PoolFile(file.sha256, file.filename.rpartition("/")[2], file.size)
+    # No version of apt finds every name again in a URL, or installs from a file of every name. As
+    # the digest is in the path, the name is there for people.
+    name = _UNUSUAL.sub("_", file.filename.rpartition("/")[2])[-_LONGEST:]
+    return PoolFile(file.sha256, name if name.endswith(_SUFFIXES) else f"{name}.deb", file.size)
 
 
 def _architectures(distribution: Distribution, listed: Iterable[Entry]) -> list[str]:

@@ -8,7 +8,6 @@
                                          /state.json  written last: without, it is half made
     <prefix>/.generations/<link>/seen.json            when nothing had changed yet
                                 /dropped              since when there is no link
-                         /.unswept                    the pool may have more than is needed
     <prefix>/.incoming/                               files on their way to the pool
 
 A generation is never changed after its link was set, and a new one has a number of its own. What
@@ -165,7 +164,7 @@ class Folder:
             BlockingIOError: Another process does.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / LOCK).open("w") as lock:
+        with (self.path / LOCK).open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -207,10 +206,14 @@ class Folder:
 
     def prune(self, folder: Path) -> None:
         """Removes a folder below this one and those above it, as far as they are empty."""
-        with suppress(OSError):
-            while folder != self.path:
+        while folder != self.path:
+            try:
                 folder.rmdir()
-                folder = folder.parent
+            except FileNotFoundError:
+                pass
+            except OSError:
+                break
+            folder = folder.parent
 
 
 class Shelf:
@@ -222,7 +225,6 @@ class Shelf:
         self.folder = root.path / prefix
         self.generations = self.folder / GENERATIONS
         self._incoming = self.folder / INCOMING
-        self._unswept = self.generations / ".unswept"  # the pool may have more than it should
 
     def place(self, link: str) -> Place:
         """Where a distribution is seen."""
@@ -232,8 +234,7 @@ class Shelf:
 
     def places(self) -> list[Place]:
         """Those where something was rendered."""
-        links = [unquote(each.name) for each in _folders(self.generations, "[^.].*")]
-        return [Place(self, link) for link in links]
+        return [Place(self, unquote(each.name)) for each in _folders(self.generations, ".+")]
 
     # The pool
 
@@ -269,25 +270,23 @@ class Shelf:
         """Removes what was half made."""
         shutil.rmtree(self._incoming, ignore_errors=True)
         for place in self.places():
-            self._discard(place, place.unseen())
+            for number in place.unseen():
+                place.discard(number)
 
     def clean(self, now: float, grace: float) -> None:
         """Removes what nobody needs any longer."""
-        for place in self.places():
-            self._discard(place, place.expired(now, grace))
-            place.prune()
-        if self._unswept.exists():
+        places = self.places()
+        for place in places:
+            for number in place.expired(now, grace):
+                place.discard(number)
+        if husks := [husk for place in places for husk in place.husks()]:
             self._sweep()
-            self._unswept.unlink()
-        for folder in (self._incoming, self.generations):
-            with suppress(OSError):
-                folder.rmdir()
-        self.root.prune(self.folder)
-
-    def _discard(self, place: Place, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            self._unswept.touch()
-            place.discard(number)
+            for husk in husks:
+                husk.rmdir()
+        for place in places:
+            place.prune()
+        for folder in (self._incoming, self.generations, self.folder):
+            self.root.prune(folder)
 
     def _sweep(self) -> None:
         """Removes from the pool what no generation needs, be it half made."""
@@ -301,6 +300,7 @@ class Shelf:
                     if file.relative_to(self.folder).as_posix() not in needed:
                         file.unlink()
                 self.root.prune(one)
+            self.root.prune(few)
 
 
 class Place:
@@ -326,22 +326,18 @@ class Place:
         return whole[-1].state if whole else None
 
     def current(self) -> Generation | None:
-        """What the link leads to.
-
-        Raises:
-            ArchiveError: There is something that is no link of ours.
-        """
+        """What the link leads to."""
         number = self._linked()
         return next((each for each in self._whole() if each.number == number), None)
 
     def kept(self, now: float, grace: float) -> list[Generation]:
         """The generations that clients may still be reading: replaced less than `grace` ago."""
-        whole = self._whole()
-        ends: list[float | None] = [later.state.date for later in whole[1:]]
+        seen = self._seen()
+        ends: list[float | None] = [later.state.date for later in seen[1:]]
         ends.append(None if self._linked() else self._dropped())
         return [
             generation
-            for generation, end in zip(whole, ends, strict=False)
+            for generation, end in zip(seen, ends, strict=False)
             if end is None or now - end < grace
         ]
 
@@ -354,6 +350,8 @@ class Place:
             ArchiveError: There is no place for the link.
         """
         self._shelf.root.real(self._path.parent)
+        if os.path.lexists(self._path) and self._linked() is None:
+            raise ArchiveError(f"{self._path} was made by something else")
         (self._folder / "seen.json").unlink(missing_ok=True)
         number = max(self._numbers(), default=0) + 1
         fresh = self._shelf.root.real(self._folder / str(number))
@@ -397,7 +395,7 @@ class Place:
         linked = self._linked() is not None
         if linked:
             self._path.unlink()
-            self._shelf.root.prune(self._path.parent)
+        self._shelf.root.prune(self._path.parent)
         if self._dropped() is None:
             _write(self._folder / "dropped", b"")
         return linked
@@ -407,26 +405,29 @@ class Place:
 
         They have no state yet, or the link was not yet set to them.
         """
-        with suppress(ArchiveError):  # reported when it is to be rendered
-            linked, whole = self._linked(), {each.number for each in self._whole()}
-            return [
-                number
-                for number in self._numbers()
-                if number != linked
-                and (number not in whole or (linked is not None and number > linked))
-            ]
-        return []
+        seen = {self._linked(), *(each.number for each in self._seen())}
+        return [number for number in self._numbers() if number not in seen]
 
     def expired(self, now: float, grace: float) -> list[int]:
         """The generations that nobody reads any longer."""
         kept = {each.number for each in self.kept(now, grace)}
-        return [each.number for each in self._whole() if each.number not in kept]
+        return [each.number for each in self._seen() if each.number not in kept]
 
     def discard(self, number: int) -> None:
-        """Removes a generation, in an order in which no half of it passes for whole."""
+        """Removes a generation, but for its empty folder: what it needed of the pool is not gone.
+
+        In an order in which no half of it passes for whole.
+        """
         folder = self._folder / str(number)
         (folder / "state.json").unlink(missing_ok=True)
-        shutil.rmtree(folder)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder / "tree")
+        (folder / "files").unlink(missing_ok=True)
+
+    def husks(self) -> list[Path]:
+        """The folders of generations that were removed."""
+        folders = [self._folder / str(number) for number in self._numbers()]
+        return [folder for folder in folders if not (folder / "files").exists()]
 
     def prune(self) -> None:
         """Removes what is left where there is no generation any longer."""
@@ -452,21 +453,22 @@ class Place:
                 found.append(Generation(folder, State(**said, indexes=indexes)))
         return found
 
+    def _seen(self) -> list[Generation]:
+        """Those of them that the link has led to, the current one last."""
+        linked = self._linked()
+        return [each for each in self._whole() if linked is None or each.number <= linked]
+
     def _target(self, number: int) -> str:
         return os.path.relpath(self._folder / str(number) / "tree", self._path.parent)
 
     def _linked(self) -> int | None:
-        """The number of the generation that the link leads to."""
-        try:
+        """The number of the generation that the link leads to; None where it is none of ours."""
+        with suppress(OSError):
             target = str(self._path.readlink())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ArchiveError(f"{self._path} was made by something else: {error}") from error
-        number = Path(target).parent.name
-        if not number.isdecimal() or target != self._target(int(number)):
-            raise ArchiveError(f"{self._path} was made by something else: it leads to {target}")
-        return int(number)
+            number = Path(target).parent.name
+            if number.isdecimal() and target == self._target(int(number)):
+                return int(number)
+        return None
 
     def _dropped(self) -> float | None:
         """When the link was removed, if it was."""

@@ -207,9 +207,9 @@ def load(
     """Load index files into a repository.
 
     Reads Packages files of Debian archives, project pages of simple indexes (PEP 691), npm
-    packuments and JSON lines, plain or compressed (gzip, xz, bzip2, lz4). Entries that cannot be
-    loaded are reported with their line; the rest is loaded, and the exit code is 1. What is there
-    already stays as it is, so that a load can be repeated.
+    packuments and JSON lines, plain or compressed (gzip, xz, bzip2, lz4, zstd). Entries that
+    cannot be loaded are reported with their line; the rest is loaded, and the exit code is 1. What
+    is there already stays as it is, so that a load can be repeated.
     """
     with connected(dsn) as connection:
         loader = Loader(connection, namespace, repository, batch, actor)

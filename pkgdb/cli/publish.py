@@ -241,6 +241,7 @@ async def _publish(
                 first.variant,
                 files=[(File(**package.file_spec()), path) for package, path in version],
                 metadata=first.metadata,
+                dependencies=first.dependencies,
                 actor=actor,
             )
             done.append((version, published))

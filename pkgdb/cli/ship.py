@@ -104,6 +104,7 @@ def _publish(dsn: str, namespace: str, repository: str, package: PackageFile, pa
             package.variant,
             files=[(File(**package.file_spec()), path)],
             metadata=package.metadata,
+            dependencies=package.dependencies,
         )
         .outcome
     )

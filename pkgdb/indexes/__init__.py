@@ -15,8 +15,9 @@ Four formats are read, plain or compressed with gzip, xz, bzip2, lz4 or zstd:
     it and ``dist-tags`` become tags.
 ``jsonl``
     JSON lines, one version a line, in the shape of an item of ``publish_many``: ``ecosystem``,
-    ``name`` and ``version``, and optionally ``variant``, ``files``, ``metadata``, ``yanked`` (true
-    or the reason), ``deprecated`` (the message) and ``tags`` (a list).
+    ``name`` and ``version``, and optionally ``variant``, ``files``, ``metadata``,
+    ``dependencies``, ``yanked`` (true or the reason), ``deprecated`` (the message) and ``tags`` (a
+    list).
 
 A file of a version is registered where the index states its SHA-256 and its size. Packuments state
 neither and older simple indexes no size: such files stay in the version's metadata, and

@@ -13,6 +13,7 @@ _ITEM: dict[str, type] = dict.fromkeys(_REQUIRED, str) | {
     "variant": str,
     "files": list,
     "metadata": dict,
+    "dependencies": list,
 }
 
 

@@ -76,8 +76,7 @@ class Source:
     """An index file: its lines, however it is compressed, and how much of it was read."""
 
     def __init__(self, path: Path, largest: int | None = None) -> None:
-        """Opens it. ``largest``: how many bytes of it are read, decompressed; then it is damaged.
-        """
+        """Opens it; with more than ``largest`` bytes, decompressed, it is damaged from there on."""
         self.path = path
         self._left = sys.maxsize if largest is None else largest
         self._largest = largest

@@ -91,19 +91,19 @@ class Archive(ABC):
         Raises:
             Wrong: It has other bytes than these.
         """
-        try:
-            with target.open("xb") as file:
+        with target.open("xb") as file:
+            try:
                 download = _Download(self._at(path), file, size, got=got)
                 await self._bring(download)
-            found = download.digest.hexdigest()
-            if (download.size, found) != (size, sha256):
-                raise Wrong(
-                    f"{download.where} has {download.size} bytes with sha256 {found}, and upstream"
-                    f" says {size} bytes with sha256 {sha256}"
-                )
-        except BaseException:
-            target.unlink(missing_ok=True)  # noqa: ASYNC240  # whoever is cancelled waits no more
-            raise
+                found = download.digest.hexdigest()
+                if (download.size, found) != (size, sha256):
+                    raise Wrong(
+                        f"{download.where} has {download.size} bytes with sha256 {found}, and"
+                        f" upstream says {size} bytes with sha256 {sha256}"
+                    )
+            except BaseException:
+                target.unlink()  # noqa: ASYNC240  # whoever is cancelled waits no more
+                raise
 
     @abstractmethod
     def _at(self, path: str) -> str:

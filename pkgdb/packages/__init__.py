@@ -21,6 +21,8 @@ nuget     .nupkg        what the registration index has packageHash (SHA512)
 helm      .tgz          Chart.yaml
 ========= ============= =============================== ==========================================
 
+What a control file says of other packages (``Depends`` and its kin) is in its dependencies as well.
+
 What an index says of every file is not repeated: Cargo's ``cksum``, Helm's ``digest`` and the
 checksum of RubyGems are the SHA-256, npm's tarball is the file's name. A deb's variant is its
 architecture, a gem's is its platform, other than ruby.
@@ -92,6 +94,7 @@ def _read(package: Opened, ecosystem: str | None) -> PackageFile:
         size=package.size,
         metadata=storable("the metadata", contents.metadata),
         attributes=storable("the attributes", attributes),
+        dependencies=contents.dependencies,
     )
 
 

@@ -9,6 +9,7 @@ from debian.deb822 import Deb822
 from pkgdb.packages.archive import Readable, Tar, Unxz, gunzip, only, unzstd
 from pkgdb.packages.documents import text_of
 from pkgdb.packages.package import Contents, Format, Opened, PackageError, quoted, required
+from pkgdb.relations import RelationError, dependencies_of
 
 # An ar archive is 60 bytes before each part. debian.debfile would read parts whole into memory, run
 # a program for zstd, and go in circles where a size is negative.
@@ -61,12 +62,17 @@ def read(package: Opened) -> Contents:
         stem = re.sub("_[0-9]+(?::|%3[aA])", "_", package.filename, count=1)
         if stem != filename:
             raise PackageError(f"by its contents it is to be called {quoted(filename)}")
+    try:
+        dependencies = dependencies_of(fields)
+    except RelationError as error:
+        raise PackageError(str(error)) from error
     return Contents(
         name=name,
         version=version,
         variant=architecture,
         filename=filename,
         metadata={key: of for key, of in fields.items() if key.lower() not in _NOT_METADATA},
+        dependencies=dependencies,
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -38,6 +38,8 @@ class PackageFile:
     """What the ecosystem's index says of the version."""
     attributes: Mapping[str, Any]
     """What the ecosystem's index says of this file alone."""
+    dependencies: Sequence[Mapping[str, Any]] = ()
+    """What it says of other packages, as ``publish`` takes it."""
 
     def file_spec(self) -> dict[str, Any]:
         """The file as an element of ``files`` of ``publish`` and ``begin_publication``."""
@@ -60,6 +62,7 @@ class Contents:
     variant: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    dependencies: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,17 @@ class Patience:
             raise error
 
     async def pause(self, error: BaseException) -> None:
-        """Waits a little, and longer each time; raises the error once patience has run out."""
+        """Rests; raises the error once the time has run out."""
         left = self._deadline - asyncio.get_running_loop().time()
         if left <= 0:
             raise error
+        await self.rest(left)
+
+    async def rest(self, longest: float = _LONGEST_PAUSE) -> None:
+        """Waits a little, and longer each time."""
         pause = min(_LONGEST_PAUSE, 0.05 * 2**self._pauses)
         self._pauses += 1
-        await asyncio.sleep(min(left, pause * random.uniform(0.5, 1)))  # noqa: S311
+        await asyncio.sleep(min(longest, pause * random.uniform(0.5, 1)))  # noqa: S311
 
 
 async def each(items: Iterable[T], work: Callable[[T], Work], at_once: int) -> None:

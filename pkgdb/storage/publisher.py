@@ -82,6 +82,7 @@ class Job:
     files: list[File]
     paths: Mapping[str, Path]
     metadata: Mapping[str, Any]
+    dependencies: list[Mapping[str, Any]]
     role: str
     request_key: str
     actor: str | None
@@ -151,6 +152,7 @@ class AsyncPublisher:
         *,
         files: Iterable[tuple[File, Path]],
         metadata: Mapping[str, Any] | None = None,
+        dependencies: Iterable[Mapping[str, Any]] = (),
         role: str = "main",
         request_key: str | None = None,
         actor: str | None = None,
@@ -159,6 +161,7 @@ class AsyncPublisher:
 
         Args:
             files: What each file is, and where its bytes are.
+            dependencies: What the version says of other packages, as `begin_publication` takes it.
             role: `main`, or `side` for files that are attached to a published version.
             request_key: Who can go on at once with what this call leaves unfinished: the same
                 actor with the same key. Default: one that follows from the content.
@@ -182,6 +185,7 @@ class AsyncPublisher:
             files=[file for file, _ in given],
             paths={file.sha256.lower(): path for file, path in given},
             metadata=metadata or {},
+            dependencies=list(dependencies),
             role=role,
             request_key=request_key or "",
             actor=actor,
@@ -208,6 +212,7 @@ class AsyncPublisher:
             **job.package._asdict(),
             files=job.files,
             metadata=job.metadata,
+            dependencies=job.dependencies,
             role=job.role,
             lease=self._lease,
             request_key=job.request_key,
@@ -412,6 +417,7 @@ def _key_of(job: Job) -> str:
         job.package,
         job.role,
         job.metadata,
+        job.dependencies,
         sorted([file.as_json() for file in job.files], key=itemgetter("filename")),
     ]
     return (

@@ -54,7 +54,9 @@ begin
                 hint = 'reuse: never, same_content or always; name_scope: ecosystem, repository or '
                        'namespace; keep_versions: a positive number or null; protected_names: an '
                        'array of patterns with * and ?; lookalike_guard, immutable: true or false; '
-                       'validators: an object of required or advisory by validator.';
+                       'validators: an object of required or advisory by validator; upstream: '
+                       'an object of url, distribution, components, architectures, filter, '
+                       'filter_with_deps, keyring, download.';
         end if;
     end loop;
 
@@ -96,7 +98,7 @@ $$;
 create function pkgdb.upstream_problem(p_upstream jsonb)
 returns text
 language plpgsql
-immutable parallel safe
+immutable
 as $$
 declare
     v_key   text;

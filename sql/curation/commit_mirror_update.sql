@@ -8,6 +8,7 @@ returns pkgdb.mirror_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare
@@ -51,8 +52,8 @@ comment on function pkgdb.commit_mirror_update is
     'waiting at most 10 seconds. Outcome committed or unchanged; report says how many versions '
     'were added, removed, changed, unchanged, left out because their names are protected, and '
     'filtered. Errors: RG400 malformed argument, RG404 no such update, RG405 isolation level, '
-    'RG412 stale fence, RG422 the update has ended, bytes are missing, or lock held shared, 55P03 '
-    'lock timeout.';
+    'RG409 two versions of upstream have files of one name, RG412 stale fence, RG422 the update '
+    'has ended, bytes are missing, or lock held shared, 55P03 lock timeout.';
 grant execute on function pkgdb.commit_mirror_update to pkgdb_operator;
 
 -- The staged items that the mirror's filter lets in, apart from protected names.
@@ -132,12 +133,12 @@ $$;
 create function pkgdb.staged_provides(p_version pkgdb.staged_version)
 returns setof pkgdb.dependency
 language plpgsql
-stable
+immutable parallel safe
 as $$
 begin
     return query
     select p_version.namespace::pkgdb.string, p_version.registration_id, p_version.version_id,
-           d.position, d.alternative, d.kind, p_version.scheme::pkgdb.string,
+           d.position, d.alternative, d.kind::pkgdb.string, p_version.scheme::pkgdb.string,
            d.name::pkgdb.string, d.architecture, d.lower_version, d.lower_strict,
            d.upper_version, d.upper_strict,
            case when d.lower_version is not null
@@ -196,7 +197,7 @@ begin
      where d.kind = 'provides' or d.kind = any (v_kinds);
     return pkgdb.follow_dependencies(
         v_graph, v_ids, '{}', array(select n.id from unnest(v_graph.nodes) n),
-        pkgdb.architectures_of(v_graph), v_kinds);
+        pkgdb.architectures_of(array(select n.variant from unnest(v_graph.nodes) n)), v_kinds);
 end;
 $$;
 
@@ -224,7 +225,7 @@ begin
 
     -- What is there and is not wanted just so, and what is wanted and not there just so.
     select coalesce(array_agg(
-               (v.registration_id, v.version_id, v_repository.epoch)::pkgdb.member)
+               (v.namespace, v.registration_id, v.version_id, v_repository.epoch)::pkgdb.member)
                filter (where w.content is distinct from c.content), '{}'),
            coalesce(array_agg(v)
                filter (where w.content is distinct from c.content and w.content is not null
@@ -234,10 +235,10 @@ begin
       into v_gone, v_kept, v_changed
       from pkgdb.registration g
       join pkgdb.package_version v
-        on v.namespace = v_update.namespace and v.registration_id = g.registration_id
+        on v.namespace = g.namespace and v.registration_id = g.registration_id
        and v.status in ('available', 'quarantined')
       left join pkgdb.mirror_version c
-        on c.namespace = v_update.namespace and c.registration_id = v.registration_id
+        on c.namespace = v.namespace and c.registration_id = v.registration_id
        and c.version_id = v.version_id
       left join unnest(v_wanted) w
         on w.ecosystem = g.ecosystem and w.normalized_name = g.normalized_name
@@ -250,11 +251,11 @@ begin
                select g.ecosystem, g.normalized_name, v.normalized_version, v.variant, c.content
                  from pkgdb.registration g
                  join pkgdb.package_version v
-                   on v.namespace = v_update.namespace
+                   on v.namespace = g.namespace
                   and v.registration_id = g.registration_id
                   and v.status in ('available', 'quarantined')
                  join pkgdb.mirror_version c
-                   on c.namespace = v_update.namespace
+                   on c.namespace = v.namespace
                   and c.registration_id = v.registration_id and c.version_id = v.version_id
                 where g.namespace = v_update.namespace
                   and g.repository_id = v_repository.repository_id) l
@@ -267,7 +268,7 @@ begin
         select t
           from unnest(v_gone) m
           join pkgdb.tag t
-            on t.namespace = v_update.namespace and t.registration_id = m.registration_id
+            on t.namespace = m.namespace and t.registration_id = m.registration_id
            and t.version_id = m.version_id);
 
     perform pkgdb.bury_members(v_repository, v_gone, p_actor);
@@ -327,15 +328,21 @@ returns pkgdb.bulk_item[]
 language plpgsql
 stable
 as $$
+declare
+    v_namespace text := p_repository.namespace;
+    v_scope_id  bigint := p_repository.repository_id;
 begin
     return array(
         select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
                 i.dependencies, i.normalized_name, i.normalized_version, i.message, true, r,
                 null, null)::pkgdb.bulk_item
           from unnest(p_items) i
-          left join pkgdb.registration r
-            on r.namespace = p_repository.namespace and r.scope_id = p_repository.repository_id
-           and r.ecosystem = i.ecosystem and r.normalized_name = i.normalized_name
+          left join lateral (
+               select n.*
+                 from pkgdb.registration n
+                where n.namespace = v_namespace and n.scope_id = v_scope_id
+                  and n.ecosystem = i.ecosystem and n.normalized_name = i.normalized_name
+               offset 0) r on true
          order by i.item);
 end;
 $$;

@@ -41,9 +41,9 @@ begin
            pkgdb.version_dependencies(p_namespace, v.registration_id, v.version_id)
       from unnest(p_members) m
       join pkgdb.registration g
-        on g.namespace = p_namespace and g.registration_id = m.registration_id
+        on g.namespace = m.namespace and g.registration_id = m.registration_id
       join pkgdb.package_version v
-        on v.namespace = p_namespace and v.registration_id = m.registration_id
+        on v.namespace = m.namespace and v.registration_id = m.registration_id
        and v.version_id = m.version_id
       cross join lateral (
            select array_agg(
@@ -54,7 +54,7 @@ begin
                       order by f.sha256) filter (where f.role = 'side') as side_files
              from pkgdb.file f
              join pkgdb.blob b on b.namespace = p_namespace and b.sha256 = f.sha256
-            where f.namespace = p_namespace and f.registration_id = v.registration_id
+            where f.namespace = v.namespace and f.registration_id = v.registration_id
               and f.version_id = v.version_id and f.added_epoch <= m.epoch
               and (f.removed_epoch is null or f.removed_epoch > m.epoch)) f
      order by g.ecosystem, g.normalized_name, v.version_key, v.version, v.variant;
@@ -95,7 +95,7 @@ begin
             perform pkgdb.bury_version(
                 p_repository, v_locked.registration, v_version, 'deleted', p_actor);
             v_removed := v_removed || (
-                v_version.registration_id, v_before, p_repository.epoch)::pkgdb.member;
+                v_namespace, v_version.registration_id, v_before, p_repository.epoch)::pkgdb.member;
             v_locked := pkgdb.held_name(p_repository, v_ecosystem, v_copy.name);
         end if;
 
@@ -116,7 +116,8 @@ begin
             v_result.unchanged := v_result.unchanged + 1;
         else
             v_added := v_added || (
-                v_ref.registration_id, v_ref.version_id, p_repository.epoch)::pkgdb.member;
+                v_namespace, v_ref.registration_id, v_ref.version_id, p_repository.epoch
+            )::pkgdb.member;
         end if;
     end loop;
     v_result.added := cardinality(v_added);
@@ -134,6 +135,7 @@ create function pkgdb.held_name(
 )
 returns pkgdb.locked_name
 language plpgsql
+stable
 as $$
 declare
     v_name text := pkgdb.rule_normalize_name(p_ecosystem.name_rule, p_name);
@@ -201,7 +203,7 @@ begin
         select m
           from unnest(p_members) m
           join pkgdb.package_version v
-            on v.namespace = p_namespace and v.registration_id = m.registration_id
+            on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
          where v.status <> 'quarantined');
 end;
@@ -224,18 +226,18 @@ begin
         select v.*
           from unnest(p_members) m
           join pkgdb.package_version v
-            on v.namespace = v_namespace and v.registration_id = m.registration_id
+            on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
          where exists (
             select from pkgdb.publication p
-             where p.namespace = v_namespace and p.registration_id = v.registration_id
+             where p.namespace = v.namespace and p.registration_id = v.registration_id
                and p.version_id = v.version_id and p.status = 'open')
     loop
         perform pkgdb.end_publications(v_version, 'the version was deleted');
     end loop;
     delete from pkgdb.tag t
      using unnest(p_members) m
-     where t.namespace = v_namespace and t.registration_id = m.registration_id
+     where t.namespace = m.namespace and t.registration_id = m.registration_id
        and t.version_id = m.version_id;
 
     -- A mirror follows its upstream, whatever was deleted once.
@@ -247,14 +249,14 @@ begin
                c.filename, c.content_sha256, v_now
           from unnest(p_members) m
           join pkgdb.package_version v
-            on v.namespace = v_namespace and v.registration_id = m.registration_id
+            on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
           cross join lateral (
                select '' as filename, pkgdb.metadata_digest(v.metadata) as content_sha256
                 union all
                select f.filename, f.sha256
                  from pkgdb.file f
-                where f.namespace = v_namespace and f.registration_id = v.registration_id
+                where f.namespace = v.namespace and f.registration_id = v.registration_id
                   and f.version_id = v.version_id and f.status = 'available') c
         on conflict (namespace, registration_id, normalized_version, variant, filename)
         do update set version = excluded.version, content_sha256 = excluded.content_sha256,
@@ -270,36 +272,36 @@ begin
            g.ecosystem, g.name, v.version, v.variant, p_actor, session_user, v_now
       from unnest(p_members) m
       join pkgdb.registration g
-        on g.namespace = v_namespace and g.registration_id = m.registration_id
+        on g.namespace = m.namespace and g.registration_id = m.registration_id
       join pkgdb.package_version v
-        on v.namespace = v_namespace and v.registration_id = m.registration_id
+        on v.namespace = m.namespace and v.registration_id = m.registration_id
        and v.version_id = m.version_id
      order by g.registration_id, v.version_id;
     update pkgdb.registration r
        set version_count = r.version_count - l.versions, file_count = r.file_count - l.files,
            byte_count = r.byte_count - l.bytes
-      from (select m.registration_id, count(*) as versions, sum(f.files) as files,
-                   sum(f.bytes) as bytes
+      from (select m.namespace, m.registration_id, count(*) as versions,
+                   sum(f.files) as files, sum(f.bytes) as bytes
               from unnest(p_members) m
               cross join lateral (
                    select count(*) as files, coalesce(sum(b.size), 0) as bytes
                      from pkgdb.file f
                      join pkgdb.blob b on b.namespace = v_namespace and b.sha256 = f.sha256
-                    where f.namespace = v_namespace and f.registration_id = m.registration_id
+                    where f.namespace = m.namespace and f.registration_id = m.registration_id
                       and f.version_id = m.version_id and f.status = 'available') f
-             group by m.registration_id) l
-     where r.namespace = v_namespace and r.registration_id = l.registration_id;
+             group by m.namespace, m.registration_id) l
+     where r.namespace = l.namespace and r.registration_id = l.registration_id;
 
     update pkgdb.file f
        set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now
       from unnest(p_members) m
-     where f.namespace = v_namespace and f.registration_id = m.registration_id
+     where f.namespace = m.namespace and f.registration_id = m.registration_id
        and f.version_id = m.version_id and f.status = 'available';
     update pkgdb.package_version v
        set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now,
            quarantine_reason = null
       from unnest(p_members) m
-     where v.namespace = v_namespace and v.registration_id = m.registration_id
+     where v.namespace = m.namespace and v.registration_id = m.registration_id
        and v.version_id = m.version_id;
     perform pkgdb.count_revisions(
         v_namespace, array(select m.registration_id from unnest(p_members) m));
@@ -319,22 +321,22 @@ begin
        set latest_version_id = (
                select v.version_id
                  from pkgdb.package_version v
-                where v.namespace = p_namespace and v.registration_id = r.registration_id
+                where v.namespace = r.namespace and v.registration_id = r.registration_id
                   and v.status = 'available' and v.listed
                 order by v.version_key desc, v.version_id desc
                 limit 1),
            latest_stable_version_id = (
                select v.version_id
                  from pkgdb.package_version v
-                where v.namespace = p_namespace and v.registration_id = r.registration_id
+                where v.namespace = r.namespace and v.registration_id = r.registration_id
                   and v.status = 'available' and v.listed and not v.prerelease
                 order by v.version_key desc, v.version_id desc
                 limit 1),
            revision = r.revision + g.changes,
            updated_at = v_now
-      from (select u.registration_id, count(*) as changes
+      from (select p_namespace as namespace, u.registration_id, count(*) as changes
               from unnest(p_registrations) u (registration_id)
              group by u.registration_id) g
-     where r.namespace = p_namespace and r.registration_id = g.registration_id;
+     where r.namespace = g.namespace and r.registration_id = g.registration_id;
 end;
 $$;

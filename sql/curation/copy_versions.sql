@@ -51,7 +51,8 @@ begin
     v_found := cardinality(v_members);
     v_members := pkgdb.without_quarantined(p_namespace, v_members);
 
-    -- A dry run does it all, and then undoes it.
+    -- A dry run does it all, and then undoes it. (A code that ends in 000 would stand for all of
+    -- its class, and every refusal be taken for a dry run.)
     begin
         v_result := pkgdb.publish_copies(
             v_repository, array(select c from pkgdb.read_copies(p_namespace, v_members) c),
@@ -59,9 +60,9 @@ begin
         v_result.outcome := case when v_result.added + v_result.removed > 0 then 'copied'
                                  else 'unchanged' end;
         if p_dry_run then
-            raise exception using errcode = 'RG000', message = 'a dry run';
+            raise exception using errcode = 'RG001', message = 'a dry run';
         end if;
-    exception when sqlstate 'RG000' then
+    exception when sqlstate 'RG001' then
         v_result.outcome := 'planned';
     end;
     v_result.revision := v_repository.revision;

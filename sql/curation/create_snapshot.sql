@@ -127,7 +127,8 @@ begin
                                  pkgdb.quoted(p_repository.name));
         end if;
         v_members := v_members || (
-            v_version.registration_id, v_version.version_id, p_repository.epoch)::pkgdb.member;
+            p_repository.namespace, v_version.registration_id, v_version.version_id,
+            p_repository.epoch)::pkgdb.member;
     end loop;
     return array(select distinct m from unnest(v_members) m);
 end;

@@ -52,7 +52,7 @@ end;
 create function pkgdb.read_dependencies(p_dependencies jsonb, p_name_rule text)
 returns pkgdb.dependency_spec[]
 language plpgsql
-immutable parallel safe
+immutable
 as $$
 declare
     v_relation    jsonb;

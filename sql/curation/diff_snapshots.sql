@@ -20,6 +20,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare
@@ -27,26 +28,40 @@ declare
     v_right pkgdb.member[] := pkgdb.snapshot_members(pkgdb.find_snapshot(p_namespace, p_right));
 begin
     return query
-    with side as (
-        select m.side, m.registration_id, m.version_id, m.epoch
-          from (select 'left' as side, o.* from unnest(v_left) o
-                 union all
-                select 'right', o.* from unnest(v_right) o) m
+    with both_sides as (
+        select coalesce(l.namespace, r.namespace) as namespace,
+               coalesce(l.registration_id, r.registration_id) as registration_id,
+               coalesce(l.version_id, r.version_id) as version_id, l.epoch as left_epoch,
+               r.epoch as right_epoch
+          from unnest(v_left) l
+          full join unnest(v_right) r
+            on r.registration_id = l.registration_id and r.version_id = l.version_id
     ), differing as (
-        -- What is not the very same row at the same epoch on both.
-        select min(s.side) as side, s.registration_id, s.version_id, s.epoch
-          from side s
-         group by s.registration_id, s.version_id, s.epoch
-        having count(*) = 1
+        -- The very same version on both differs if files came or went between the epochs.
+        select s.namespace, s.registration_id, s.version_id, e.side, e.epoch
+          from both_sides s
+          cross join lateral (
+               values ('left', s.left_epoch), ('right', s.right_epoch)) e (side, epoch)
+         where e.epoch is not null
+           and (s.left_epoch is null or s.right_epoch is null
+                or s.left_epoch <> s.right_epoch and exists (
+                    select from pkgdb.file f
+                     where f.namespace = s.namespace and f.registration_id = s.registration_id
+                       and f.version_id = s.version_id
+                       and (f.added_epoch > least(s.left_epoch, s.right_epoch)
+                            and f.added_epoch <= greatest(s.left_epoch, s.right_epoch)
+                            or f.removed_epoch > least(s.left_epoch, s.right_epoch)
+                            and f.removed_epoch <= greatest(s.left_epoch, s.right_epoch))
+                    offset 0))
     ), described as (
         select d.side, g.ecosystem, g.normalized_name, g.name, v.variant, v.normalized_version,
                v.version_key, v.version,
-               (d.registration_id, d.version_id, d.epoch)::pkgdb.member as member
+               (d.namespace, d.registration_id, d.version_id, d.epoch)::pkgdb.member as member
           from differing d
           join pkgdb.registration g
-            on g.namespace = p_namespace and g.registration_id = d.registration_id
+            on g.namespace = d.namespace and g.registration_id = d.registration_id
           join pkgdb.package_version v
-            on v.namespace = p_namespace and v.registration_id = d.registration_id
+            on v.namespace = d.namespace and v.registration_id = d.registration_id
            and v.version_id = d.version_id
     ), numbered as (
         -- A version that both have is paired with itself; the rest in the order of versions.

@@ -9,11 +9,13 @@ returns pkgdb.snapshot_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare
     v_request  pkgdb.request;
     v_sources  pkgdb.snapshot[];
+    v_source   pkgdb.member[];
     v_snapshot pkgdb.snapshot;
     v_result   pkgdb.snapshot_ref;
 begin
@@ -32,11 +34,15 @@ begin
     end if;
     v_sources := pkgdb.lock_snapshots(p_namespace, array[p_source]::text[]);
 
+    v_source := pkgdb.snapshot_members(v_sources[1]);
     v_snapshot := pkgdb.insert_snapshot(
         p_namespace, p_snapshot, p_description,
         pkgdb.choose_members(
-            p_namespace, '{}', pkgdb.snapshot_members(v_sources[1]), p_queries, p_follow,
-            p_architectures, p_kinds));
+            p_namespace, '{}', v_source, p_queries, p_follow,
+            coalesce(
+                p_architectures,
+                pkgdb.architectures_of(pkgdb.member_variants(p_namespace, v_source))),
+            p_kinds));
     perform pkgdb.insert_sources(v_snapshot, v_sources);
     v_result := pkgdb.touch_snapshot(v_snapshot, 'created', p_actor);
     perform pkgdb.end_request(v_request, to_jsonb(v_result));

@@ -9,6 +9,7 @@ returns pkgdb.snapshot_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare
@@ -63,8 +64,8 @@ stable
 as $$
 begin
     return array(
-        select (c.registration_id, c.version_id, c.epoch)::pkgdb.member
-          from (select m.registration_id, m.version_id, m.epoch, s.place,
+        select (c.namespace, c.registration_id, c.version_id, c.epoch)::pkgdb.member
+          from (select m.namespace, m.registration_id, m.version_id, m.epoch, s.place,
                        max(s.place) over (
                            partition by g.ecosystem, g.normalized_name, v.variant,
                                         case when p_no_remove then v.normalized_version end)
@@ -72,16 +73,17 @@ begin
                   from generate_subscripts(p_sources, 1) s (place)
                   cross join lateral unnest(pkgdb.snapshot_members(p_sources[s.place])) m
                   join pkgdb.registration g
-                    on g.namespace = p_namespace and g.registration_id = m.registration_id
+                    on g.namespace = m.namespace and g.registration_id = m.registration_id
                   join pkgdb.package_version v
-                    on v.namespace = p_namespace and v.registration_id = m.registration_id
+                    on v.namespace = m.namespace and v.registration_id = m.registration_id
                    and v.version_id = m.version_id) c
          where c.place = c.last_place);
 end;
 $$;
 
 -- Of each package the highest version. Two of one version: the greater text, then the greater
--- digest of their content, so that the order of the sources does not matter.
+-- digest of their content, so that the order of the sources does not matter; of the very same
+-- version at two epochs its later state.
 create function pkgdb.merge_latest(p_namespace text, p_sources pkgdb.snapshot[])
 returns pkgdb.member[]
 language plpgsql
@@ -89,25 +91,25 @@ stable
 as $$
 begin
     return array(
-        select distinct on (c.ecosystem, c.normalized_name, c.variant)
-               (c.registration_id, c.version_id, c.epoch)::pkgdb.member
-          from (select m.registration_id, m.version_id, m.epoch, g.ecosystem, g.normalized_name,
-                       v.variant, v.version_key, v.version,
+        select distinct on (c.ecosystem, c.normalized_name, c.variant) c.member
+          from (select (m.namespace, m.registration_id, m.version_id, m.epoch)::pkgdb.member
+                       as member,
+                       g.ecosystem, g.normalized_name, v.variant, v.version_key, v.version,
+                       v.version_id,
                        count(*) over (
                            partition by g.ecosystem, g.normalized_name, v.variant,
                                         v.version_key, v.version) as twins
-                  from (select distinct o.*
+                  from (select o.namespace, o.registration_id, o.version_id, max(o.epoch) as epoch
                           from unnest(p_sources) s
-                          cross join lateral unnest(pkgdb.snapshot_members(s)) o) m
+                          cross join lateral unnest(pkgdb.snapshot_members(s)) o
+                         group by o.namespace, o.registration_id, o.version_id) m
                   join pkgdb.registration g
-                    on g.namespace = p_namespace and g.registration_id = m.registration_id
+                    on g.namespace = m.namespace and g.registration_id = m.registration_id
                   join pkgdb.package_version v
-                    on v.namespace = p_namespace and v.registration_id = m.registration_id
+                    on v.namespace = m.namespace and v.registration_id = m.registration_id
                    and v.version_id = m.version_id) c
          order by c.ecosystem, c.normalized_name, c.variant, c.version_key desc, c.version desc,
-                  case when c.twins > 1 then pkgdb.member_digest(
-                      p_namespace,
-                      (c.registration_id, c.version_id, c.epoch)::pkgdb.member) end desc,
-                  c.epoch desc, c.version_id desc);
+                  case when c.twins > 1 then pkgdb.member_digest(p_namespace, c.member) end desc,
+                  c.version_id desc);
 end;
 $$;

@@ -6,6 +6,7 @@ returns setof pkgdb.mirror_copy
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare

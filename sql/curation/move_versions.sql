@@ -40,15 +40,16 @@ begin
     v_members := pkgdb.without_quarantined(p_namespace, v_members);
     v_copies := array(select c from pkgdb.read_copies(p_namespace, v_members) c);
 
-    -- A dry run does it all, and then undoes it.
+    -- A dry run does it all, and then undoes it. (A code that ends in 000 would stand for all of
+    -- its class, and every refusal be taken for a dry run.)
     begin
         v_result := pkgdb.publish_copies(v_locked[1], v_copies, p_replace, p_actor);
         perform pkgdb.bury_members(v_locked[2], v_members, p_actor);
         v_result.outcome := case when v_members = '{}' then 'unchanged' else 'moved' end;
         if p_dry_run then
-            raise exception using errcode = 'RG000', message = 'a dry run';
+            raise exception using errcode = 'RG001', message = 'a dry run';
         end if;
-    exception when sqlstate 'RG000' then
+    exception when sqlstate 'RG001' then
         v_result.outcome := 'planned';
     end;
     v_result.repository_id := (v_locked[1]).repository_id;

@@ -11,12 +11,15 @@ returns pkgdb.snapshot_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare
     v_request  pkgdb.request;
     v_sources  pkgdb.snapshot[];
     v_target   pkgdb.member[];
+    v_source   pkgdb.member[];
+    v_wanted   text[];
     v_pulled   pkgdb.member[];
     v_members  pkgdb.member[];
     v_changes  jsonb;
@@ -41,9 +44,14 @@ begin
     v_sources := pkgdb.lock_snapshots(p_namespace, array[p_target, p_source]::text[]);
 
     v_target := pkgdb.snapshot_members(v_sources[1]);
+    v_source := pkgdb.snapshot_members(v_sources[2]);
+    v_wanted := coalesce(
+        p_architectures,
+        pkgdb.architectures_of(pkgdb.member_variants(
+            p_namespace, case when v_target = '{}' then v_source else v_target end)));
     v_pulled := pkgdb.choose_members(
-        p_namespace, v_target, pkgdb.snapshot_members(v_sources[2]), p_queries, p_follow,
-        p_architectures, p_kinds);
+        p_namespace, v_target, pkgdb.members_of(p_namespace, v_source, v_wanted), p_queries,
+        p_follow, v_wanted, p_kinds);
     if not p_all_matches then
         v_pulled := pkgdb.highest_members(p_namespace, v_pulled);
     end if;
@@ -65,13 +73,13 @@ end;
 $$;
 comment on function pkgdb.pull_snapshot is
     'Makes a new snapshot of p_target and the packages of p_source that one of p_queries matches, '
-    'with what they depend on (relations of p_kinds, for p_architectures: null for those of the '
-    'target) unless p_follow is false: whatever target and pulled packages lack and the source '
-    'has. Of each package (ecosystem, name, variant) the highest match is pulled, with '
-    'p_all_matches every one. Versions of a pulled package that the target had go, with '
-    'p_no_remove they stay. p_dry_run: only says what would change. Outcome created or planned; '
-    'changes says which versions are added and removed. Errors: RG400 malformed argument, RG404 no '
-    'such snapshot, RG405 isolation level, RG409 the name is taken.';
+    'as far as they are for one of p_architectures (null: those of the target) or for all, with '
+    'what they depend on (relations of p_kinds) unless p_follow is false: whatever target and '
+    'pulled packages lack and the source has. Of each package (ecosystem, name, variant) the '
+    'highest match is pulled, with p_all_matches every one. Versions of a pulled package that the '
+    'target had go, with p_no_remove they stay. p_dry_run: only says what would change. Outcome '
+    'created or planned; changes says which versions are added and removed. Errors: RG400 '
+    'malformed argument, RG404 no such snapshot, RG405 isolation level, RG409 the name is taken.';
 grant execute on function pkgdb.pull_snapshot to pkgdb_operator;
 
 create function pkgdb.check_kinds(p_kinds text[])
@@ -80,7 +88,7 @@ language plpgsql
 immutable parallel safe
 as $$
 begin
-    if p_kinds is null or array_position(p_kinds, null) is not null then
+    if p_kinds is null or exists (select from unnest(p_kinds) k (kind) where k.kind is null) then
         raise exception using
             errcode = 'RG400', message = 'kinds of relations are missing',
             hint = 'depends, pre-depends, recommends, suggests, or none: an empty array.';
@@ -99,14 +107,12 @@ stable
 as $$
 declare
     v_matches pkgdb.member[] := pkgdb.match_members(p_namespace, p_source, p_queries);
-    v_base    pkgdb.package_graph;
     v_graph   pkgdb.package_graph;
     v_chosen  bigint[];
 begin
     if not p_follow or v_matches = '{}' then
         return v_matches;
     end if;
-    v_base := pkgdb.member_graph(p_namespace, p_base, '{}');
     v_graph := pkgdb.member_graph(
         p_namespace,
         array(select m from unnest(p_source) m
@@ -118,13 +124,30 @@ begin
         array(select m.version_id from unnest(v_matches) m),
         array(select m.version_id from unnest(p_base) m),
         array(select m.version_id from unnest(p_source) m),
-        coalesce(p_architectures,
-                 pkgdb.architectures_of(case when p_base = '{}' then v_graph else v_base end)),
-        p_kinds);
+        p_architectures, p_kinds);
     return array(
         select m
           from unnest(p_source) m
           join unnest(v_chosen) c (version_id) on c.version_id = m.version_id);
+end;
+$$;
+
+-- The members that are for one of some architectures, or for all.
+create function pkgdb.members_of(
+    p_namespace text, p_members pkgdb.member[], p_architectures text[]
+)
+returns pkgdb.member[]
+language plpgsql
+stable
+as $$
+begin
+    return array(
+        select m
+          from unnest(p_members) m
+          join pkgdb.package_version v
+            on v.namespace = m.namespace and v.registration_id = m.registration_id
+           and v.version_id = m.version_id
+         where v.variant in ('all', '') or v.variant = any (p_architectures));
 end;
 $$;
 
@@ -139,9 +162,9 @@ begin
         select distinct on (g.ecosystem, g.normalized_name, v.variant) m
           from unnest(p_members) m
           join pkgdb.registration g
-            on g.namespace = p_namespace and g.registration_id = m.registration_id
+            on g.namespace = m.namespace and g.registration_id = m.registration_id
           join pkgdb.package_version v
-            on v.namespace = p_namespace and v.registration_id = m.registration_id
+            on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
          order by g.ecosystem, g.normalized_name, v.variant, v.version_key desc, v.version desc,
                   pkgdb.member_digest(p_namespace, m) desc, v.version_id desc);
@@ -164,17 +187,17 @@ begin
                    case when p_versions then v.normalized_version end as normalized_version
               from unnest(p_new) m
               join pkgdb.registration g
-                on g.namespace = p_namespace and g.registration_id = m.registration_id
+                on g.namespace = m.namespace and g.registration_id = m.registration_id
               join pkgdb.package_version v
-                on v.namespace = p_namespace and v.registration_id = m.registration_id
+                on v.namespace = m.namespace and v.registration_id = m.registration_id
                and v.version_id = m.version_id
         )
         select m
           from unnest(p_members) m
           join pkgdb.registration g
-            on g.namespace = p_namespace and g.registration_id = m.registration_id
+            on g.namespace = m.namespace and g.registration_id = m.registration_id
           join pkgdb.package_version v
-            on v.namespace = p_namespace and v.registration_id = m.registration_id
+            on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
          where not exists (
             select from new_package n

@@ -478,28 +478,23 @@ exception
 end;
 $$;
 
--- The key of a text that may be no version to a scheme. Where it wants three numbers, those that are
--- missing are 0.
+-- The key of a text that may be no version to a scheme. One or two numbers are three to a scheme
+-- that refuses them otherwise.
 create function pkgdb.version_key_if_valid(p_scheme text, p_version text)
 returns bytea
 language plpgsql
 immutable
 as $$
-declare
-    v_zeros text;
 begin
-    foreach v_zeros in array
-        case when p_version collate "C" ~ '^v?[0-9]+([.][0-9]+)?$'
-             then array['', '.0', '.0.0'] else array[''] end
-    loop
-        begin
-            return pkgdb.scheme_version_key(p_scheme, p_version || v_zeros);
-        exception
-            when sqlstate 'RG400' then
-                null;
-        end;
-    end loop;
-    return null;
+    return pkgdb.scheme_version_key(p_scheme, p_version);
+exception
+    when sqlstate 'RG400' then
+        if p_version collate "C" ~ '^v?[0-9]+([.][0-9]+)?$' then
+            return pkgdb.version_key_if_valid(
+                p_scheme,
+                p_version || case when strpos(p_version, '.') > 0 then '.0' else '.0.0' end);
+        end if;
+        return null;
 end;
 $$;
 
@@ -559,7 +554,7 @@ begin
 end;
 $$;
 
--- Packages of one of these names, which each ecosystem reads in its own way; most in the same.
+-- Packages of one of these names, each read as the ecosystem does.
 create function pkgdb.compile_name(p_names text[], p_texts integer)
 returns pkgdb.compiled_query
 language plpgsql
@@ -580,7 +575,8 @@ begin
               from unnest(p_names) w (name)
               cross join pkgdb.ecosystem e
               cross join lateral pkgdb.name_if_valid(e.name_rule, w.name) n (name)
-             where n.name <> w.name
+             -- Most names are the same to all: to find that out takes longer than all the rest.
+             where w.name collate "C" !~ '^[a-z0-9]+(?:[-+][a-z0-9]+)*$' and n.name <> w.name
              group by n.name
                ) o
          group by o.ecosystems
@@ -728,6 +724,11 @@ begin
         v_query := pkgdb.compile_name(array[p_step.value], p_texts);
         v_query.condition := replace(v_query.condition, '{name}', 'g.normalized_name');
         return v_query;
+    elsif v_field in ('name', '$name') and p_step.operator in ('%', '~') then
+        return (
+            format('(g.name ~ ($1)[%1$s] or g.normalized_name ~ ($1)[%1$s])', p_texts + 1),
+            array[pkgdb.query_pattern(p_step.operator, p_step.value, p_step.place)], null
+        )::pkgdb.compiled_query;
     elsif v_field = '$architecture' and p_step.operator = '=' then
         return pkgdb.compile_architecture(p_step.value, p_texts);
     end if;
@@ -735,7 +736,9 @@ begin
     v_text := case
         when v_field in ('name', '$name') then 'g.name'
         when v_field in ('version', '$version') then 'v.version'
-        when v_field in ('architecture', '$architecture') then 'v.variant'
+        when v_field = '$architecture' then 'v.variant'
+        -- That of a source package says what it can be built for.
+        when v_field = 'architecture' then 'coalesce(v.metadata ->> ''Architecture'', v.variant)'
         when v_field = '$ecosystem' then 'g.ecosystem'
         when v_field = '$packagetype' then
             'case when g.ecosystem <> ''deb'' then g.ecosystem
@@ -754,7 +757,8 @@ begin
                         v.version) end'
     end;
     if v_text is null then
-        v_texts := array[ltrim(p_step.subject, '$'), ltrim(v_field, '$')];
+        v_texts := array[
+            regexp_replace(p_step.subject, '^[$]', ''), regexp_replace(v_field, '^[$]', '')];
         v_text := format(
             'coalesce(
                  v.metadata ->> ($1)[%s],

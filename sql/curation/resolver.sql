@@ -66,33 +66,49 @@ begin
                    )::pkgdb.node
               from unnest(p_members) m
               join pkgdb.registration g
-                on g.namespace = p_namespace and g.registration_id = m.registration_id
+                on g.namespace = m.namespace and g.registration_id = m.registration_id
               join pkgdb.package_version v
-                on v.namespace = p_namespace and v.registration_id = m.registration_id
+                on v.namespace = m.namespace and v.registration_id = m.registration_id
                and v.version_id = m.version_id),
         array(
             select (d.version_id, d.position, d.alternative, d.kind, d.name, d.architecture,
                     d.lower_key, d.lower_strict, d.upper_key, d.upper_strict)::pkgdb.relation
               from unnest(p_members) m
               join pkgdb.dependency d
-                on d.namespace = p_namespace and d.registration_id = m.registration_id
+                on d.namespace = m.namespace and d.registration_id = m.registration_id
                and d.version_id = m.version_id
              where d.kind = 'provides' or d.kind = any (p_kinds))
     )::pkgdb.package_graph;
 end;
 $$;
 
--- The architectures that a set of packages is for.
-create function pkgdb.architectures_of(p_graph pkgdb.package_graph)
+-- The architectures that packages of some variants are for.
+create function pkgdb.architectures_of(p_variants text[])
 returns text[]
 language plpgsql
 immutable parallel safe
 as $$
 begin
     return coalesce(
-        (select array_agg(distinct n.variant)
-           from unnest(p_graph.nodes) n
-          where n.variant not in ('all', 'source')), array['']);
+        (select array_agg(distinct v.variant)
+           from unnest(p_variants) v (variant)
+          where v.variant not in ('all', 'source')), array['']);
+end;
+$$;
+
+-- The variants of members.
+create function pkgdb.member_variants(p_namespace text, p_members pkgdb.member[])
+returns text[]
+language plpgsql
+stable
+as $$
+begin
+    return array(
+        select distinct v.variant::text
+          from unnest(p_members) m
+          join pkgdb.package_version v
+            on v.namespace = m.namespace and v.registration_id = m.registration_id
+           and v.version_id = m.version_id);
 end;
 $$;
 

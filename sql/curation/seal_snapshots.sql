@@ -4,6 +4,7 @@ returns bigint
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare

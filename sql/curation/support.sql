@@ -35,8 +35,12 @@ comment on type pkgdb.content_row is
     'status, listing and deprecation as they are now. files is an array of {filename, sha256, '
     'size, media_type, attributes, role}, or null where it was not asked for.';
 
--- A version as of an epoch of its repository, which tells its files.
+-- A version as of an epoch of its repository, which tells its files. With its namespace, so that
+-- queries compare columns: of a namespace that has just been filled the planner's statistics say
+-- that it has no rows, and a join by a constant would read it once for each member. For the same
+-- reason the functions that work on many members plan anew each time.
 create type pkgdb.member as (
+    namespace       text,
     registration_id bigint,
     version_id      bigint,
     epoch           bigint
@@ -238,18 +242,22 @@ as $$
 begin
     if p_snapshot.repository_id is null then
         return array(
-            select (m.registration_id, m.version_id, m.epoch)::pkgdb.member
+            select (m.namespace, m.registration_id, m.version_id, m.epoch)::pkgdb.member
               from pkgdb.snapshot_member m
              where m.namespace = p_snapshot.namespace and m.snapshot_id = p_snapshot.snapshot_id);
     end if;
     return array(
-        select (v.registration_id, v.version_id, p_snapshot.epoch)::pkgdb.member
+        select (v.namespace, v.registration_id, v.version_id, p_snapshot.epoch)::pkgdb.member
           from pkgdb.registration g
-          join pkgdb.package_version v
-            on v.namespace = p_snapshot.namespace and v.registration_id = g.registration_id
-         where g.namespace = p_snapshot.namespace and g.repository_id = p_snapshot.repository_id
-           and v.added_epoch <= p_snapshot.epoch
-           and (v.removed_epoch is null or v.removed_epoch > p_snapshot.epoch));
+          cross join lateral (
+               select o.*
+                 from pkgdb.package_version o
+                where o.namespace = g.namespace and o.registration_id = g.registration_id
+                  and o.added_epoch <= p_snapshot.epoch
+                  and (o.removed_epoch is null or o.removed_epoch > p_snapshot.epoch)
+               offset 0) v
+         where g.namespace = p_snapshot.namespace
+           and g.repository_id = p_snapshot.repository_id);
 end;
 $$;
 
@@ -261,13 +269,16 @@ stable
 as $$
 begin
     return array(
-        select (v.registration_id, v.version_id, p_repository.epoch)::pkgdb.member
+        select (v.namespace, v.registration_id, v.version_id, p_repository.epoch)::pkgdb.member
           from pkgdb.registration g
-          join pkgdb.package_version v
-            on v.namespace = p_repository.namespace and v.registration_id = g.registration_id
+          cross join lateral (
+               select o.*
+                 from pkgdb.package_version o
+                where o.namespace = g.namespace and o.registration_id = g.registration_id
+                  and o.status in ('available', 'quarantined')
+               offset 0) v
          where g.namespace = p_repository.namespace
-           and g.repository_id = p_repository.repository_id
-           and v.status in ('available', 'quarantined'));
+           and g.repository_id = p_repository.repository_id);
 end;
 $$;
 
@@ -293,12 +304,12 @@ begin
     loop
         v_matcher := pkgdb.compile_query(v_query);
         execute format(
-            'select array_agg((m.registration_id, m.version_id, m.epoch)::pkgdb.member)
+            'select array_agg((m.namespace, m.registration_id, m.version_id, m.epoch)::pkgdb.member)
                from unnest($3) m
                join pkgdb.registration g
-                 on g.namespace = $4 and g.registration_id = m.registration_id
+                 on g.namespace = m.namespace and g.registration_id = m.registration_id
                join pkgdb.package_version v
-                 on v.namespace = $4 and v.registration_id = m.registration_id
+                 on v.namespace = m.namespace and v.registration_id = m.registration_id
                 and v.version_id = m.version_id
               where %s', v_matcher.condition)
            into v_found
@@ -329,14 +340,14 @@ begin
                                              f.attributes, f.role)::text,
                            ',' order by f.filename, f.file_id)
                   from pkgdb.file f
-                 where f.namespace = p_namespace and f.registration_id = v.registration_id
+                 where f.namespace = v.namespace and f.registration_id = v.registration_id
                    and f.version_id = v.version_id and f.added_epoch <= p_member.epoch
                    and (f.removed_epoch is null or f.removed_epoch > p_member.epoch)), '')
       into v_text
       from pkgdb.package_version v
       join pkgdb.registration g
-        on g.namespace = p_namespace and g.registration_id = v.registration_id
-     where v.namespace = p_namespace and v.registration_id = p_member.registration_id
+        on g.namespace = v.namespace and g.registration_id = v.registration_id
+     where v.namespace = p_member.namespace and v.registration_id = p_member.registration_id
        and v.version_id = p_member.version_id;
     return sha256(convert_to(v_text, 'UTF8'));
 end;
@@ -363,17 +374,17 @@ begin
                           order by f.filename, f.file_id)
                  from pkgdb.file f
                  join pkgdb.blob b on b.namespace = p_namespace and b.sha256 = f.sha256
-                where f.namespace = p_namespace and f.registration_id = v.registration_id
+                where f.namespace = v.namespace and f.registration_id = v.registration_id
                   and f.version_id = v.version_id and f.added_epoch <= m.epoch
                   and (f.removed_epoch is null or f.removed_epoch > m.epoch)), '[]') end,
            r.name::text, v.registration_id, v.version_id, v.published_at
       from unnest(p_members) m
       join pkgdb.registration g
-        on g.namespace = p_namespace and g.registration_id = m.registration_id
+        on g.namespace = m.namespace and g.registration_id = m.registration_id
       join pkgdb.repository r
         on r.namespace = p_namespace and r.repository_id = g.repository_id
       join pkgdb.package_version v
-        on v.namespace = p_namespace and v.registration_id = m.registration_id
+        on v.namespace = m.namespace and v.registration_id = m.registration_id
        and v.version_id = m.version_id
      order by g.ecosystem, g.normalized_name, v.version_key, v.version, v.variant, v.version_id;
 end;
@@ -395,9 +406,9 @@ begin
                    order by g.ecosystem, g.normalized_name, v.version_key, v.version, v.variant)
           from unnest(p_members) m
           join pkgdb.registration g
-            on g.namespace = p_namespace and g.registration_id = m.registration_id
+            on g.namespace = m.namespace and g.registration_id = m.registration_id
           join pkgdb.package_version v
-            on v.namespace = p_namespace and v.registration_id = m.registration_id
+            on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id), '[]');
 end;
 $$;

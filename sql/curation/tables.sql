@@ -7,7 +7,7 @@ create table pkgdb.dependency (
     version_id      bigint not null,
     position        integer not null,
     alternative     integer not null,
-    kind            text not null,
+    kind            pkgdb.string not null,
     scheme          pkgdb.string not null,
     name            pkgdb.string not null,
     architecture    text,
@@ -36,7 +36,6 @@ comment on table pkgdb.dependency is
     'end.';
 comment on column pkgdb.dependency.architecture is
     'What stood behind a colon after the name: any, native, or one architecture.';
-create index dependency_name_idx on pkgdb.dependency (namespace, name, kind);
 
 create table pkgdb.snapshot (
     namespace     pkgdb.string not null,

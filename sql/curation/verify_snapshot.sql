@@ -22,6 +22,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare
@@ -47,24 +48,27 @@ begin
                v_graph,
                array(select m.version_id from unnest(v_members) m),
                array(select m.version_id from unnest(v_having) m),
-               coalesce(p_architectures, pkgdb.architectures_of(v_graph)), p_kinds) u
+               coalesce(
+                   p_architectures,
+                   pkgdb.architectures_of(pkgdb.member_variants(p_namespace, v_members))),
+               p_kinds) u
       join unnest(v_members) m on m.version_id = u.id
       join pkgdb.registration g
-        on g.namespace = p_namespace and g.registration_id = m.registration_id
+        on g.namespace = m.namespace and g.registration_id = m.registration_id
       join pkgdb.package_version v
-        on v.namespace = p_namespace and v.registration_id = m.registration_id
+        on v.namespace = m.namespace and v.registration_id = m.registration_id
        and v.version_id = m.version_id
       cross join lateral (
            select min(a.kind) as kind,
                   string_agg(pkgdb.alternative_text(a), ' | ' order by a.alternative) as relation
              from pkgdb.dependency a
-            where a.namespace = p_namespace and a.registration_id = m.registration_id
+            where a.namespace = m.namespace and a.registration_id = m.registration_id
               and a.version_id = m.version_id and a.position = u.position) d
      order by 1, 2, g.normalized_name, v.version_key, v.variant, u.position;
 end;
 $$;
 comment on function pkgdb.verify_snapshot is
     'The relations of p_kinds of a snapshot''s packages that nothing in the snapshot, or in '
-    'p_sources (further snapshots), satisfies, for each of p_architectures (null: all that occur). '
-    'Errors: RG400 malformed argument, RG404 no such snapshot.';
+    'p_sources (further snapshots), satisfies, for each of p_architectures (null: those of the '
+    'snapshot). Errors: RG400 malformed argument, RG404 no such snapshot.';
 grant execute on function pkgdb.verify_snapshot to pkgdb_reader;

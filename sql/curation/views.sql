@@ -56,7 +56,7 @@ comment on view pkgdb.mirror_updates is
 
 create view pkgdb.dependencies with (security_barrier) as
 select g.namespace::text, r.name::text as repository, g.ecosystem::text, g.name::text,
-       v.version::text, v.variant::text, d.position, d.alternative, d.kind,
+       v.version::text, v.variant::text, d.position, d.alternative, d.kind::text,
        pkgdb.alternative_text(d) as relation, v.registration_id, v.version_id
   from pkgdb.dependency d
   join pkgdb.package_version v

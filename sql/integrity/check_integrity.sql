@@ -446,6 +446,120 @@ begin
              where b.namespace = k.namespace and b.backend_id = k.backend_id
                and b.status = 'live');
 
+    -- Snapshots: of epochs that are over, with as many members as they say, each of which lived at
+    -- its epoch, and with the listing that they were sealed with.
+    return query
+    select 'immutable snapshots', 'snapshot',
+           jsonb_build_object('namespace', s.namespace, 'snapshot_id', s.snapshot_id), c.problem
+      from pkgdb.snapshot s
+      cross join lateral (
+           select format('epoch %s is not over: the repository is at %s', s.epoch, r.epoch)
+                  as problem
+             from pkgdb.repository r
+            where r.namespace = s.namespace and r.repository_id = s.repository_id
+              and r.epoch <= s.epoch
+            union all
+           select format('%s members, not %s', m.members, s.member_count)
+             from (select count(*) as members
+                     from pkgdb.snapshot_member k
+                    where k.namespace = s.namespace and k.snapshot_id = s.snapshot_id) m
+            where s.member_count is not null and m.members <> s.member_count
+            union all
+           select 'its listing is not the one that it was sealed with'
+            where s.digest is not null and s.digest <> pkgdb.listing_digest(s)) c
+     where p_namespace is null or s.namespace = p_namespace;
+
+    return query
+    select 'immutable snapshots', 'snapshot_member',
+           jsonb_build_object('namespace', m.namespace, 'snapshot_id', m.snapshot_id,
+                              'registration_id', m.registration_id, 'version_id', m.version_id),
+           format('the version did not live at epoch %s', m.epoch)
+      from pkgdb.snapshot_member m
+      join pkgdb.package_version v
+        on v.namespace = m.namespace and v.registration_id = m.registration_id
+       and v.version_id = m.version_id
+      join pkgdb.registration g
+        on g.namespace = m.namespace and g.registration_id = m.registration_id
+      join pkgdb.repository r
+        on r.namespace = m.namespace and r.repository_id = g.repository_id
+     where (p_namespace is null or m.namespace = p_namespace)
+       and (m.epoch >= r.epoch or v.added_epoch is null or v.added_epoch > m.epoch
+            or v.removed_epoch <= m.epoch);
+
+    -- Names that only one may have, and the one update that may be open.
+    return query
+    select 'unique names', d.relation,
+           jsonb_build_object('namespace', d.namespace, 'name', d.name), 'more than one has it'
+      from (
+        select 'snapshot' as relation, s.namespace, s.name::text as name
+          from pkgdb.snapshot s
+        union all
+        select 'distribution', o.namespace, jsonb_build_array(o.prefix, o.name)::text
+          from pkgdb.distribution o
+        union all
+        select 'mirror_update', u.namespace, u.repository_id::text
+          from pkgdb.mirror_update u
+         where u.status = 'open') d
+     where p_namespace is null or d.namespace = p_namespace
+     group by d.relation, d.namespace, d.name
+    having count(*) > 1;
+
+    -- Mirrors: what was staged belongs to an update that is open, of a mirror that lives.
+    return query
+    select 'one commit', 'mirror_update',
+           jsonb_build_object('namespace', u.namespace, 'update_id', u.update_id), c.problem
+      from pkgdb.mirror_update u
+      cross join lateral (
+           select 'it has ended, and what it staged is still there' as problem
+            where u.status <> 'open'
+              and (exists (
+                    select from pkgdb.mirror_item i
+                     where i.namespace = u.namespace and i.update_id = u.update_id)
+                   or exists (
+                    select from pkgdb.mirror_file f
+                     where f.namespace = u.namespace and f.update_id = u.update_id))
+            union all
+           select 'it is open, and not of a live mirror'
+            where u.status = 'open' and not exists (
+                select from pkgdb.repository r
+                 where r.namespace = u.namespace and r.repository_id = u.repository_id
+                   and r.kind = 'mirror' and r.status = 'live')
+            union all
+           select format('it counts %s staged items, and %s are there', u.staged, i.items)
+             from (select count(*) as items
+                     from pkgdb.mirror_item k
+                    where k.namespace = u.namespace and k.update_id = u.update_id) i
+            where u.status = 'open' and i.items <> u.staged) c
+     where p_namespace is null or u.namespace = p_namespace;
+
+    -- Distributions: each serves something, and what it serves is there.
+    return query
+    select 'served content', 'distribution',
+           jsonb_build_object('namespace', d.namespace, 'distribution_id', d.distribution_id),
+           'it has no components'
+      from pkgdb.distribution d
+     where (p_namespace is null or d.namespace = p_namespace)
+       and not exists (
+            select from pkgdb.distribution_component c
+             where c.namespace = d.namespace and c.distribution_id = d.distribution_id)
+     union all
+    select 'served content', 'distribution_component',
+           jsonb_build_object('namespace', c.namespace, 'distribution_id', c.distribution_id,
+                              'component', c.component),
+           'its distribution, snapshot or live repository is not there'
+      from pkgdb.distribution_component c
+     where (p_namespace is null or c.namespace = p_namespace)
+       and (not exists (
+                select from pkgdb.distribution d
+                 where d.namespace = c.namespace and d.distribution_id = c.distribution_id)
+            or (c.snapshot_id is not null and not exists (
+                select from pkgdb.snapshot s
+                 where s.namespace = c.namespace and s.snapshot_id = c.snapshot_id))
+            or (c.repository_id is not null and not exists (
+                select from pkgdb.repository r
+                 where r.namespace = c.namespace and r.repository_id = c.repository_id
+                   and r.status = 'live')));
+
     -- References, whether or not a foreign key still holds them.
     return query
     select 'references', p.relation, p.key, p.problem
@@ -477,9 +591,59 @@ begin
                jsonb_build_object('namespace', s.namespace, 'snapshot_id', s.snapshot_id),
                'no such repository'
           from pkgdb.snapshot s
-         where not exists (
+         where s.repository_id is not null and not exists (
             select from pkgdb.repository o
              where o.namespace = s.namespace and o.repository_id = s.repository_id)
+        union all
+        select m.namespace, 'snapshot_member',
+               jsonb_build_object('namespace', m.namespace, 'snapshot_id', m.snapshot_id,
+                                  'registration_id', m.registration_id,
+                                  'version_id', m.version_id),
+               'no such snapshot with listed members'
+          from pkgdb.snapshot_member m
+         where not exists (
+            select from pkgdb.snapshot s
+             where s.namespace = m.namespace and s.snapshot_id = m.snapshot_id
+               and s.repository_id is null)
+        union all
+        select k.namespace, 'snapshot_source',
+               jsonb_build_object('namespace', k.namespace, 'snapshot_id', k.snapshot_id,
+                                  'source_id', k.source_id),
+               'no such snapshot'
+          from pkgdb.snapshot_source k
+         where not exists (
+            select from pkgdb.snapshot s
+             where s.namespace = k.namespace and s.snapshot_id = k.snapshot_id)
+            or not exists (
+            select from pkgdb.snapshot s
+             where s.namespace = k.namespace and s.snapshot_id = k.source_id)
+        union all
+        select d.namespace, 'dependency',
+               jsonb_build_object('namespace', d.namespace, 'registration_id', d.registration_id,
+                                  'version_id', d.version_id, 'position', d.position),
+               case when v.version_id is null then 'no such version'
+                    else 'the scheme is not that of its version' end
+          from pkgdb.dependency d
+          left join pkgdb.package_version v
+            on v.namespace = d.namespace and v.registration_id = d.registration_id
+           and v.version_id = d.version_id
+         where v.version_id is null or v.scheme <> d.scheme
+        union all
+        select m.namespace, 'mirror_version',
+               jsonb_build_object('namespace', m.namespace, 'registration_id', m.registration_id,
+                                  'version_id', m.version_id),
+               'no such version of a mirror'
+          from pkgdb.mirror_version m
+         where not exists (
+            select
+              from pkgdb.package_version v
+              join pkgdb.registration g
+                on g.namespace = m.namespace and g.registration_id = v.registration_id
+              join pkgdb.repository r
+                on r.namespace = m.namespace and r.repository_id = g.repository_id
+               and r.kind = 'mirror'
+             where v.namespace = m.namespace and v.registration_id = m.registration_id
+               and v.version_id = m.version_id)
         union all
         select f.namespace, 'file',
                jsonb_build_object('namespace', f.namespace, 'registration_id', f.registration_id,
@@ -524,20 +688,23 @@ begin
       ) p
      where p_namespace is null or p.namespace = p_namespace;
 
-    -- Events: each revision of a registration, or of a repository, has exactly one, in order, and
-    -- none is from the future. What was pruned is the beginning; what waits in the outbox is last.
+    -- Events: each revision of a registration, repository, snapshot or distribution has one event,
+    -- in order, and none is from the future. What was pruned is the beginning; what waits in the
+    -- outbox is last. Of what is gone only the events are left.
     return query
     with event as (
-        select e.namespace, e.registration_id,
-               case when e.registration_id is null then e.repository_id end as repository_id,
-               e.revision, e.position, e.event_id, 'feed_event' as relation
+        select e.namespace, s.subject, s.subject_id, e.revision, e.position, e.event_id,
+               'feed_event' as relation
           from pkgdb.feed_event e
+          cross join lateral pkgdb.event_subject(
+               e.registration_id, e.repository_id, e.snapshot_id, e.distribution_id) s
          where p_namespace is null or e.namespace = p_namespace
          union all
-        select o.namespace, o.registration_id,
-               case when o.registration_id is null then o.repository_id end,
-               o.revision, 9223372036854775807, o.event_id, 'outbox'
+        select o.namespace, s.subject, s.subject_id, o.revision, 9223372036854775807, o.event_id,
+               'outbox'
           from pkgdb.outbox o
+          cross join lateral pkgdb.event_subject(
+               o.registration_id, o.repository_id, o.snapshot_id, o.distribution_id) s
          where p_namespace is null or o.namespace = p_namespace
     ), ordered as materialized (
         select e.*, lag(e.revision) over revisions as before_revision,
@@ -545,38 +712,42 @@ begin
                < (lag(e.position) over revisions, lag(e.event_id) over revisions) as too_early
           from event e
         window revisions as (
-            partition by e.namespace, e.registration_id, e.repository_id
+            partition by e.namespace, e.subject, e.subject_id
             order by e.revision, e.position, e.event_id)
     ), told as (
-        select o.namespace, o.registration_id, o.repository_id, count(*) as events,
+        select o.namespace, o.subject, o.subject_id, count(*) as events,
                min(o.revision) as first, max(o.revision) as last
           from ordered o
-         group by o.namespace, o.registration_id, o.repository_id
-    ), subject as (
-        select 'registration' as relation, coalesce(r.namespace, t.namespace) as namespace,
-               jsonb_build_object('registration_id', coalesce(r.registration_id, t.registration_id))
-               as id, r.revision, t.events, t.first, t.last
-          from (select * from pkgdb.registration r
-                 where p_namespace is null or r.namespace = p_namespace) r
-          full join (select * from told t where t.registration_id is not null) t
-            on t.namespace = r.namespace and t.registration_id = r.registration_id
+         group by o.namespace, o.subject, o.subject_id
+    ), revision as (
+        select 'registration' as subject, r.namespace, r.registration_id as subject_id, r.revision
+          from pkgdb.registration r
          union all
-        select 'repository', coalesce(r.namespace, t.namespace),
-               jsonb_build_object('repository_id', coalesce(r.repository_id, t.repository_id)),
-               r.revision, t.events, t.first, t.last
-          from (select * from pkgdb.repository r
-                 where p_namespace is null or r.namespace = p_namespace) r
-          full join (select * from told t where t.registration_id is null) t
-            on t.namespace = r.namespace and t.repository_id = r.repository_id
+        select 'repository', r.namespace, r.repository_id, r.revision from pkgdb.repository r
+         union all
+        select 'snapshot', s.namespace, s.snapshot_id, s.revision from pkgdb.snapshot s
+         union all
+        select 'distribution', d.namespace, d.distribution_id, d.revision
+          from pkgdb.distribution d
+    ), known as (
+        select r.* from revision r where p_namespace is null or r.namespace = p_namespace
+    ), compared as (
+        select coalesce(k.subject, t.subject) as subject,
+               coalesce(k.namespace, t.namespace) as namespace,
+               coalesce(k.subject_id, t.subject_id) as subject_id, k.revision, t.events, t.first,
+               t.last
+          from known k
+          full join told t
+            on t.subject = k.subject and t.namespace = k.namespace
+           and t.subject_id = k.subject_id
     )
     select 'feed', max(o.relation),
-           jsonb_strip_nulls(jsonb_build_object(
-               'namespace', o.namespace, 'registration_id', o.registration_id,
-               'repository_id', o.repository_id, 'revision', o.revision)),
+           jsonb_build_object('namespace', o.namespace, o.subject || '_id', o.subject_id,
+                              'revision', o.revision),
            format('%s events for one revision', count(*) + 1)
       from ordered o
      where o.revision = o.before_revision
-     group by o.namespace, o.registration_id, o.repository_id, o.revision
+     group by o.namespace, o.subject, o.subject_id, o.revision
      union all
     select 'feed', o.relation,
            jsonb_build_object('namespace', o.namespace, 'event_id', o.event_id),
@@ -584,15 +755,16 @@ begin
       from ordered o
      where o.revision > o.before_revision and o.too_early
      union all
-    select 'feed', s.relation, jsonb_build_object('namespace', s.namespace) || s.id,
+    select 'feed', c.subject,
+           jsonb_build_object('namespace', c.namespace, c.subject || '_id', c.subject_id),
            format('revision %s, but %s events up to revision %s',
-                  coalesce(s.revision::text, 'unknown'), coalesce(s.events, 0),
-                  coalesce(s.last, 0))
-      from subject s
-      left join pkgdb.feed_head h on h.namespace = s.namespace
-     where case when s.events is null then s.revision > 0 and coalesce(h.pruned_to, 0) = 0
-                else s.last <> s.revision or s.events <> s.last - s.first + 1 or s.first < 1
-                     or (s.first > 1 and coalesce(h.pruned_to, 0) = 0) end;
+                  coalesce(c.revision::text, 'unknown'), coalesce(c.events, 0),
+                  coalesce(c.last, 0))
+      from compared c
+      left join pkgdb.feed_head h on h.namespace = c.namespace
+     where case when c.events is null then c.revision > 0 and coalesce(h.pruned_to, 0) = 0
+                else c.last <> c.revision or c.events <> c.last - c.first + 1 or c.first < 1
+                     or (c.first > 1 and coalesce(h.pruned_to, 0) = 0) end;
 
     return query
     select 'feed', 'feed_event',
@@ -693,3 +865,19 @@ comment on function pkgdb.check_integrity is
     'violation; none on a database that only pkgdb''s functions have written. Reads everything '
     'once, in one snapshot, and locks nothing.';
 grant execute on function pkgdb.check_integrity to pkgdb_operator;
+
+-- What an event is about.
+create function pkgdb.event_subject(
+    p_registration_id bigint, p_repository_id bigint, p_snapshot_id bigint,
+    p_distribution_id bigint
+)
+returns table (subject text, subject_id bigint)
+language sql
+immutable parallel safe
+as $$
+    select case when p_registration_id is not null then 'registration'
+                when p_repository_id is not null then 'repository'
+                when p_snapshot_id is not null then 'snapshot'
+                else 'distribution' end,
+           coalesce(p_registration_id, p_repository_id, p_snapshot_id, p_distribution_id)
+$$;

@@ -3,6 +3,12 @@
 -- What is plain (a new identity, nothing in its way) is written set by set; the rest goes through
 -- publish_version, as if each item were a call of its own. The items of one package take effect in
 -- their order; between packages there is none.
+--
+-- A namespace that has just been filled looks empty to the planner until its tables are analysed,
+-- and so does a table to a plan that was kept from when it was empty; a join would then read it
+-- once for each item. Hence the set-wise helpers plan anew each time, by the tables' real sizes;
+-- they probe whole keys by laterals that `offset 0` keeps apart, and name the namespace by a
+-- column, so that no statistics say that it has no rows.
 
 create type pkgdb.bulk_ref as (
     item            integer,
@@ -94,6 +100,8 @@ create function pkgdb.classify_items(
 returns pkgdb.bulk_item[]
 language plpgsql
 stable
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
 as $$
 declare
     v_namespace text := p_repository.namespace;
@@ -119,7 +127,7 @@ begin
                            and k.repository_id = p_repository.repository_id
                            and not exists (
                                 select from pkgdb.blob_copy c
-                                 where c.namespace = v_namespace and c.sha256 = f.sha256
+                                 where c.namespace = k.namespace and c.sha256 = f.sha256
                                    and c.backend_id = k.backend_id and c.state = 'present'
                                 offset 0)
                         offset 0) as suspect
@@ -149,7 +157,7 @@ begin
                                   and r.status = 'active' and r.scheme = e.scheme end
                     and not exists (
                         select from pkgdb.package_version v
-                         where v.namespace = v_namespace and v.registration_id = r.registration_id
+                         where v.namespace = r.namespace and v.registration_id = r.registration_id
                            and v.normalized_version = c.normalized_version
                            and v.variant = c.variant
                            and v.status in ('processing', 'available', 'quarantined')
@@ -158,7 +166,7 @@ begin
                         select from unnest(c.files) n
                          where exists (
                             select from pkgdb.file f
-                             where f.namespace = v_namespace
+                             where f.namespace = r.namespace
                                and f.registration_id = r.registration_id
                                and f.filename_scope_id = 0 and f.filename = n.filename
                                and f.status in ('processing', 'available')
@@ -166,7 +174,7 @@ begin
                         offset 0))
                     and (p_repository.reuse = 'always' or not exists (
                         select from pkgdb.tombstone t
-                         where t.namespace = v_namespace and t.registration_id = r.registration_id
+                         where t.namespace = r.namespace and t.registration_id = r.registration_id
                            and t.normalized_version = c.normalized_version
                            and t.variant = c.variant and t.filename = ''
                         offset 0))
@@ -179,11 +187,14 @@ begin
                            order by i.item) as occurrence
                   from unnest(p_items) i) c
           left join pkgdb.ecosystem e on e.ecosystem = c.ecosystem
+          cross join lateral (
+               select v_namespace as namespace,
+                      pkgdb.claim_scope_id(p_repository, e) as scope_id
+               offset 0) k
           left join lateral (
                select n.*
                  from pkgdb.registration n
-                where n.namespace = v_namespace
-                  and n.scope_id = pkgdb.claim_scope_id(p_repository, e)
+                where n.namespace = k.namespace and n.scope_id = k.scope_id
                   and n.ecosystem = c.ecosystem and n.normalized_name = c.normalized_name
                offset 0) r on true
          order by c.item);
@@ -195,6 +206,8 @@ $$;
 create function pkgdb.claim_names(p_repository pkgdb.repository, p_items pkgdb.bulk_item[])
 returns pkgdb.bulk_item[]
 language plpgsql
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := pkgdb.clock();
@@ -220,11 +233,14 @@ begin
                )::pkgdb.bulk_item
           from unnest(p_items) i
           left join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
+          cross join lateral (
+               select p_repository.namespace as namespace,
+                      pkgdb.claim_scope_id(p_repository, e) as scope_id
+               offset 0) k
           left join lateral (
                select n.*
                  from pkgdb.registration n
-                where n.namespace = p_repository.namespace
-                  and n.scope_id = pkgdb.claim_scope_id(p_repository, e)
+                where n.namespace = k.namespace and n.scope_id = k.scope_id
                   and n.ecosystem = i.ecosystem and n.normalized_name = i.normalized_name
                offset 0) r on true
          order by i.item);
@@ -237,6 +253,8 @@ create function pkgdb.insert_plain_items(
 )
 returns pkgdb.bulk_item[]
 language plpgsql
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
 as $$
 declare
     v_namespace text := p_repository.namespace;
@@ -297,7 +315,7 @@ begin
           cross join lateral (
                select n.version_id, n.version
                  from pkgdb.package_version n
-                where n.namespace = v_namespace
+                where n.namespace = (i.registration).namespace
                   and n.registration_id = (i.registration).registration_id
                   and n.normalized_version = i.normalized_version and n.variant = i.variant
                   and n.status in ('processing', 'available', 'quarantined')
@@ -337,14 +355,14 @@ begin
        set latest_version_id = (
                select v.version_id
                  from pkgdb.package_version v
-                where v.namespace = v_namespace and v.registration_id = r.registration_id
+                where v.namespace = r.namespace and v.registration_id = r.registration_id
                   and v.status = 'available' and v.listed
                 order by v.version_key desc, v.version_id desc
                 limit 1),
            latest_stable_version_id = (
                select v.version_id
                  from pkgdb.package_version v
-                where v.namespace = v_namespace and v.registration_id = r.registration_id
+                where v.namespace = r.namespace and v.registration_id = r.registration_id
                   and v.status = 'available' and v.listed and not v.prerelease
                 order by v.version_key desc, v.version_id desc
                 limit 1),
@@ -353,12 +371,13 @@ begin
            byte_count = r.byte_count + g.bytes,
            revision = r.revision + g.versions,
            updated_at = v_now
-      from (select (i.registration).registration_id, count(*) as versions,
+      from (select (i.registration).namespace, (i.registration).registration_id,
+                   count(*) as versions,
                    sum(cardinality(i.files)) as files,
                    sum((select coalesce(sum(f.size), 0) from unnest(i.files) f)) as bytes
               from unnest(v_items) i
-             group by (i.registration).registration_id) g
-     where r.namespace = v_namespace and r.registration_id = g.registration_id;
+             group by (i.registration).namespace, (i.registration).registration_id) g
+     where r.namespace = g.namespace and r.registration_id = g.registration_id;
 
     return v_items;
 end;
@@ -373,9 +392,6 @@ returns setof pkgdb.bulk_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
--- A namespace that has just been filled looks empty to the planner until its tables are analysed,
--- and a join would read it once for each item. Hence probes of whole keys by laterals that `offset
--- 0` keeps apart, plans that do not look at the namespace's statistics, and no sequential scans.
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off

@@ -12,6 +12,7 @@ DEFAULT_POLICY = {
     "keep_versions": None,
     "name_scope": "ecosystem",
     "validators": {},
+    "upstream": {},
 }
 MALFORMED_POLICIES = [
     Jsonb(None),

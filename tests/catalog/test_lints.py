@@ -250,8 +250,9 @@ LINTS = {
     "a handler of all errors, or dynamic SQL": """
         select p.oid::regprocedure from pg_proc p
          where p.pronamespace = 'pkgdb'::regnamespace
-           and regexp_replace(p.prosrc, 'E?''(?:[^'']|'''')*''|--[^\\n]*', '', 'g') ~*
-               '\\mwhen\\s+others\\M|\\mexecute\\M|\\mdblink|\\mcopy\\M|\\mlisten\\M|\\mnotify\\M'""",
+           and regexp_replace(p.prosrc, 'E?''(?:[^'']|'''')*''|--[^\\n]*', '', 'g') ~* (
+               case when p.proname = any (%(dynamic)s) then '' else '\\mexecute\\M|' end ||
+               '\\mwhen\\s+others\\M|\\mdblink|\\mcopy\\M|\\mlisten\\M|\\mnotify\\M')""",
     "a function in a language other than SQL and PL/pgSQL": """
         select p.oid::regprocedure, l.lanname from pg_proc p join pg_language l on l.oid = p.prolang
          where p.pronamespace = 'pkgdb'::regnamespace and l.lanname not in ('sql', 'plpgsql')""",
@@ -299,7 +300,7 @@ LINTS = {
     "an immutable function that is not parallel safe": """
         select p.oid::regprocedure from pg_proc p
          where p.pronamespace = 'pkgdb'::regnamespace and p.provolatile = 'i'
-           and (p.proparallel <> 's') <> (p.prosrc ~ '\\mexception when\\M')""",
+           and (p.proparallel <> 's') <> (p.prosrc ~ '\\mexception\\s+when\\M')""",
     "a constraint or index with a name of another pattern": """
         select c.conname from pg_constraint c
           join pg_class t on t.oid = c.conrelid
@@ -350,11 +351,18 @@ LINTS = {
 }
 COMMON = ["p_namespace", "p_repository", "p_ecosystem", "p_name", "p_version", "p_variant"]
 COMMON += ["p_if_revision", "p_request_key", "p_actor"]
+# What these execute is put together of fixed texts; all that a query says is in its parameters.
+DYNAMIC = ["match_members", "filter_staged"]
 
 
 @pytest.mark.parametrize("lint", LINTS)
 def test_there_is_not(db: psycopg.Connection[Any], lint: str) -> None:
-    params = {"reference_tables": REFERENCE_TABLES, "common": COMMON, "exclusive": EXCLUSIVE}
+    params = {
+        "reference_tables": REFERENCE_TABLES,
+        "common": COMMON,
+        "exclusive": EXCLUSIVE,
+        "dynamic": DYNAMIC,
+    }
     offenders = db.execute(LINTS[lint], params).fetchall()
     assert offenders == []
 
@@ -373,7 +381,10 @@ def test_reference_tables_are_what_they_say(db: psycopg.Connection[Any]) -> None
 
 
 # What takes a repository for itself: RG422 where the transaction holds it shared.
-EXCLUSIVE = r"lock_repository\(p_namespace, p_repository, true\)|repository_lock\([\w., ]+, true\)"
+EXCLUSIVE = (
+    r"lock_repository\(p_namespace, p_repository, true\)|repository_lock\([\w., ]+, true\)"
+    r"|lock_repositories\(|lock_update\(p_namespace, p_update_id, true\)"
+)
 
 
 def raised_by(db: psycopg.Connection[Any]) -> dict[str, set[str]]:
@@ -389,6 +400,10 @@ def raised_by(db: psycopg.Connection[Any]) -> dict[str, set[str]]:
     }
     # A request key used for another call: what it is to repeat a call is said once, in errors.md.
     raised["begin_request"].remove("RG409")
+    # How a dry run ends the block that it undoes: caught where it is raised.
+    for name, source in sources.items():
+        if "when sqlstate 'RG001'" in source:
+            raised[name].remove("RG001")
     # Only those that take the repository for themselves come here.
     raised["lock_repository_key"].remove("RG422")
     for name, source in sources.items():

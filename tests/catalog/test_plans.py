@@ -31,11 +31,17 @@ def many(db: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
         {"ecosystem": "pypi", "name": f"p{n}", "version": "1", "files": [some_file(n)]}
         for n in range(1000)
     ]
-    deep = [{"ecosystem": "pypi", "name": "Demo.App", "version": f"1.{n}"} for n in range(2000)]
+    needed = [{"kind": "depends", "alternatives": [{"name": "p7"}]}]
+    deep = [
+        {"ecosystem": "pypi", "name": "Demo.App", "version": f"1.{n}", "dependencies": needed}
+        for n in range(2000)
+    ]
     perform(db, "publish_many", REPOSITORY | {"p_items": wide + deep})
     for version in ("1.7", "1.8", "1.9"):
         perform(db, "delete_version", PACKAGE | {"p_version": version})
     perform(db, "set_tag", PACKAGE | {"p_version": "1.5", "p_tag": "lts"})
+    perform(db, "create_snapshot", REPOSITORY | {"p_snapshot": "all"})
+    perform(db, "merge_snapshots", NAMESPACE | {"p_snapshot": "listed", "p_sources": ("all",)})
     db.execute("""
         select pkgdb.begin_publication('acme', 'stored', 'pypi', 'p' || n, '2', p_files =>
                    jsonb_build_array(jsonb_build_object('filename', n || '-2.whl', 'size', 1,
@@ -149,7 +155,8 @@ CALLS_BY_ID = [
     ("collect_blobs", {"p_limit": 5}),
 ]
 SMALL = {"ecosystem", "version_scheme", "repository", "namespace", "tag", "tombstone", "request"}
-SMALL |= {"outbox", "snapshot", "backend", "repository_backend"}  # a page or two here
+SMALL |= {"outbox", "snapshot", "backend", "repository_backend"}
+SMALL |= {"mirror_version", "mirror_file"}  # a page or two here, or nothing
 
 
 def test_only_index_probes(many: psycopg.Connection[Any]) -> None:

@@ -76,13 +76,16 @@ class Pair:
     api: Calls
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def aptly(self, *arguments: str) -> str:
-        done = subprocess.run(
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [oracle("aptly"), f"-config={self.root / 'aptly.conf'}", *arguments],
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def aptly(self, *arguments: str) -> str:
+        done = self.attempt(*arguments)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout
 
@@ -111,8 +114,10 @@ class Pair:
 
     def theirs(self, snapshot: str) -> Content:
         form = "{{.Package}} {{.Version}} {{.Architecture}} {{.SHA256}}"
-        lines = self.aptly("snapshot", "search", f"-format={form}", snapshot, "Name").splitlines()
-        return {(a, b, c, d) for a, b, c, d in (line.split() for line in lines)}
+        done = self.attempt("snapshot", "search", f"-format={form}", snapshot, "Name")
+        assert done.returncode == 0 or done.stderr == "ERROR: no results\n", done
+        rows = [line.split() for line in done.stdout.splitlines()]
+        return {(name, version, arch, digest) for name, version, arch, digest in rows}
 
     def ours(self, snapshot: str) -> Content:
         return {
@@ -146,8 +151,8 @@ class Pair:
         self.api.filter_snapshot(name, source, tuple(queries), follow=follow)
         return self.theirs(name), self.ours(name)
 
-    def their_missing(self, *snapshots: str) -> set[str]:
-        said = self.aptly("snapshot", "verify", *snapshots)
+    def their_missing(self, *snapshots: str, architectures: str = "") -> set[str]:
+        said = self.aptly(f"-architectures={architectures}", "snapshot", "verify", *snapshots)
         return set(re.findall(r"^  (\S.*\])$", said, re.MULTILINE))
 
     def our_missing(self, *snapshots: str) -> set[str]:
@@ -395,6 +400,131 @@ def test_what_is_filtered_lacks_nothing_to_aptly(
             " | ".join(f"{row[0]}_{row[1]}_{row[2]}" for row in sorted(chosen)) or "!Name",
         )  # fmt: skip
         assert pair.theirs(name) == chosen
-        assert pair.their_missing(name) == pair.their_missing(name, "wild")
-        lacking += len(pair.their_missing(name))
+        missing, of_all = (
+            pair.their_missing(*snapshots, architectures="amd64,i386")
+            for snapshots in ((name,), (name, "wild"))
+        )
+        assert missing == of_all
+        lacking += len(missing)
     assert lacking
+
+
+# -- where we differ on purpose --------------------------------------------------------------------
+
+
+def versions(content: Content) -> dict[str, set[str]]:
+    """Versions by name."""
+    found: dict[str, set[str]] = {}
+    for name, version, _, _ in content:
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+@pytest.fixture
+def two(new_pair: Callable[[], Pair]) -> Callable[..., Pair]:
+    """Snapshots left and right, with packages named as asked for."""
+
+    def make(left: Sequence[Package], right: Sequence[Package]) -> Pair:
+        pair = new_pair()
+        pair.make("left", left)
+        pair.make("right", right)
+        return pair
+
+    return make
+
+
+def test_a_merge_replaces_whole_packages(two: Callable[..., Pair]) -> None:
+    """S12: aptly's merge of 1, 2, 3 with 2 has 2, 2, 3; its manual says what ours has."""
+    pair = two([Package("aa", version) for version in "123"], [Package("aa", "2")])
+    theirs, ours = pair.merge(("left", "right"), "")
+    assert versions(ours) == {"aa": {"2"}}
+    assert versions(theirs) == {"aa": {"2", "3"}}
+    # It counts 2 twice, and lists it once.
+    assert "Number of packages: 3\n" in pair.aptly("snapshot", "show", "snapshot-1")
+
+
+def test_the_latest_is_the_same_in_any_order(two: Callable[..., Pair]) -> None:
+    """Of equal versions aptly keeps the lesser text, and of two files the later source's.
+
+    Ours: the greater text, then the greater digest, as everywhere.
+    """
+    pair = two(
+        [Package("aa", "1.0"), Package("bb", "1", text="one")],
+        [Package("aa", "1.0-0"), Package("bb", "1", text="two")],
+    )
+    forth, ours_forth = pair.merge(("left", "right"), "latest")
+    back, ours_back = pair.merge(("right", "left"), "latest")
+    assert ours_forth == ours_back
+    assert versions(ours_forth) == {"aa": {"1.0-0"}, "bb": {"1"}}
+    assert versions(forth) == versions(back) == {"aa": {"1.0"}, "bb": {"1"}}
+    assert forth != back
+
+
+def test_pulling_a_package_leaves_those_of_other_names(two: Callable[..., Pair]) -> None:
+    """aptly removes what *provides* the name of a pulled package (until 1.6)."""
+    pair = two([Package("postfix", "1", provides="mta")], [Package("mta", "1")])
+    theirs, ours = pair.pull("left", "right", ["mta"])
+    assert versions(ours) == {"postfix": {"1"}, "mta": {"1"}}
+    assert versions(theirs) == {"mta": {"1"}}
+
+
+def test_pulling_a_package_leaves_other_architectures(two: Callable[..., Pair]) -> None:
+    """aptly removes the one for all architectures when one for some architecture comes.
+
+    Ours keeps to the one rule of what a package is: ecosystem, name and variant.
+    """
+    others = Package("bb", "1")
+    pair = two([Package("aa", "1", "all"), others], [Package("aa", "2", "amd64")])
+    theirs, ours = pair.pull("left", "right", ["aa"])
+    assert members(ours) == {("aa", "1", "all"), ("aa", "2", "amd64"), ("bb", "1", "amd64")}
+    assert members(theirs) == {("aa", "2", "amd64"), ("bb", "1", "amd64")}
+
+
+def test_what_is_pulled_replaces_the_same_version(two: Callable[..., Pair]) -> None:
+    """Told to remove nothing, aptly reports that a package was added and leaves the old file."""
+    pair = two([Package("aa", "1", text="old")], [Package("aa", "1", text="new")])
+    theirs, ours = pair.pull("left", "right", ["aa"], no_remove=True)
+    assert ours == pair.ours("right")
+    assert theirs == pair.ours("left")
+
+
+def test_one_alternative_is_enough(two: Callable[..., Pair]) -> None:
+    """aptly pulls each alternative that the source has, of `aa | bb` both."""
+    source = [Package("xx", "1", depends="aa | bb"), Package("aa", "1"), Package("bb", "1")]
+    pair = two([Package("cc", "1")], source)
+    theirs, ours = pair.pull("left", "right", ["xx"])
+    assert set(versions(ours)) == {"cc", "xx", "aa"}
+    assert set(versions(theirs)) == {"cc", "xx", "aa", "bb"}
+
+
+def test_versions_of_what_is_provided_count(two: Callable[..., Pair]) -> None:
+    """aptly 1.5 has no versions there: it takes `aa (= 2)` for a name. Debian Policy 7.5."""
+    pair = two(
+        [Package("xx", "1", depends="aa (>= 2)"), Package("pp", "1", provides="aa (= 2)")],
+        [Package("xx", "1", depends="aa (>= 3)"), Package("pp", "1", provides="aa (= 2)")],
+    )
+    assert pair.our_missing("left") == set()
+    assert pair.their_missing("left") == {"aa (>= 2) [amd64]"}
+    assert pair.our_missing("right") == pair.their_missing("right") == {"aa (>= 3) [amd64]"}
+
+
+def test_any_architecture_is_any(two: Callable[..., Pair]) -> None:
+    """aptly takes aa:any for aa of the own architecture. Debian's multiarch: of any."""
+    pair = two([Package("xx", "1", "i386", depends="aa:any"), Package("aa", "1", "amd64")], [])
+    assert pair.our_missing("left") == set()
+    assert pair.their_missing("left") == {"aa [i386]"}
+
+
+def test_each_missing_relation_is_reported(two: Callable[..., Pair]) -> None:
+    """aptly forgets a name that it has first seen as an alternative of something else.
+
+    So it does not pull it either.
+    """
+    packages = [
+        Package("bb", "1"),
+        Package("xx", "1", depends="aa | bb"),
+        Package("yy", "1", depends="aa"),
+    ]
+    pair = two(packages, [*packages, Package("aa", "1")])
+    assert pair.our_missing("left") == {"aa [amd64]"}
+    assert pair.their_missing("left") == set()

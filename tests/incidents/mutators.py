@@ -2,7 +2,8 @@
 
 The package has 0.1.0, 1.0.0, 2.0.0 (with a tag and a file) and 3.0.0-rc.1; above these, 9.0.0-rc.1
 is yanked, 8.0.0 quarantined, 7.0.0 deleted, 6.0.0 being published by someone whose lease has ended
-and 5.0.0 by someone who may commit. Another repository keeps its bytes on backends.
+and 5.0.0 by someone who may commit. Another repository keeps its bytes on backends, a third has
+10.0.0; there are snapshots, a distribution, and mirrors that are being updated.
 """
 
 from typing import NamedTuple
@@ -30,11 +31,17 @@ STORED, AWAITED = content("one", "one"), content("two", "two")
 UNNEEDED, DELETED = content("three", "three"), content("four", "four")
 STORING = [(5, "1", STORED, 3), (6, "4", DELETED, 5), (7, "3", UNNEEDED, 7)]  # what is uploaded
 TOOL = Package("generic", "tool", "kept")
+UPSTREAM = content("upstream.tgz", "upstream")
+BRINGING, BROUGHT = 1, 2  # updates of mirrors
 INSTALLATION = "00000000-0000-4000-8000-000000000000"
 
 
 def copy(blob: dict[str, object], generation: int, backend: str = "disk") -> tuple[object, ...]:
     return "acme", backend, blob["sha256"], generation
+
+
+def mirrored(version: str, *files: dict[str, object]) -> dict[str, object]:
+    return {"ecosystem": "npm", "name": "left-pad", "version": version, "files": list(files)}
 
 
 # A mutator of a package, and where latest and latest stable stand after it.
@@ -72,6 +79,21 @@ OF_PACKAGES = {
     "drop_tag": Mutator(LEFT_PAD("drop_tag", "next"), "tag_dropped"),
     "apply_retention": Mutator(call("apply_retention", "acme", "main"), "1"),
     "repair_latest": Mutator(LEFT_PAD("repair_latest"), "unchanged"),
+    "copy_versions": Mutator(
+        call("copy_versions", "acme", "main", "{left-pad}", "side"),
+        "copied",
+        ("10.0.0", "10.0.0"),
+    ),
+    "move_versions": Mutator(
+        call("move_versions", "acme", "side", "main", "{left-pad (= 2.0.0)}"),
+        "moved",
+        ("3.0.0-rc.1", "1.0.0"),
+    ),
+    "remove_versions": Mutator(
+        call("remove_versions", "acme", "main", "{left-pad (= 2.0.0)}"),
+        "removed",
+        ("3.0.0-rc.1", "1.0.0"),
+    ),
 }
 
 # The others: of what nobody sees yet, of a name, of a repository, of a namespace.
@@ -114,6 +136,36 @@ OF_OTHERS = {
     "register_consumer": Mutator(call("register_consumer", "acme", "indexer"), "registered"),
     "acknowledge_events": Mutator(call("acknowledge_events", "acme", "reader", 0), "unchanged"),
     "drop_consumer": Mutator(call("drop_consumer", "acme", "reader"), "True"),
+    "create_snapshot": Mutator(call("create_snapshot", "acme", "new", "main"), "created"),
+    "merge_snapshots": Mutator(call("merge_snapshots", "acme", "new", "{one,two}"), "created"),
+    "pull_snapshot": Mutator(
+        call("pull_snapshot", "acme", "new", "one", "two", "{left-pad}"), "created"
+    ),
+    "filter_snapshot": Mutator(
+        call("filter_snapshot", "acme", "new", "one", "{left-pad}"), "created"
+    ),
+    "rename_snapshot": Mutator(call("rename_snapshot", "acme", "one", "new"), "renamed"),
+    "drop_snapshot": Mutator(call("drop_snapshot", "acme", "one"), "dropped"),
+    "seal_snapshots": Mutator(call("seal_snapshots", "acme"), "2"),
+    "create_distribution": Mutator(
+        call("create_distribution", "acme", "", "edge", "npm", {"main": {"repository": "main"}}),
+        "created",
+    ),
+    "switch_distribution": Mutator(
+        call("switch_distribution", "acme", "", "stable", {"main": {"snapshot": "one"}}),
+        "switched",
+    ),
+    "drop_distribution": Mutator(call("drop_distribution", "acme", "", "stable"), "dropped"),
+    "begin_mirror_update": Mutator(call("begin_mirror_update", "acme", "idle"), "begun"),
+    "stage_mirror_items": Mutator(
+        call("stage_mirror_items", "acme", BRINGING, 1, [mirrored("5.0.0")]), "staged"
+    ),
+    "missing_mirror_copies": Mutator(call("missing_mirror_copies", "acme", BRINGING, 1), "disk"),
+    "record_mirror_copy": Mutator(
+        call("record_mirror_copy", "acme", BRINGING, 1, *copy(UPSTREAM, 9)[1:]), "recorded"
+    ),
+    "commit_mirror_update": Mutator(call("commit_mirror_update", "acme", BROUGHT, 1), "committed"),
+    "abort_mirror_update": Mutator(call("abort_mirror_update", "acme", BRINGING, 1), "aborted"),
 }
 
 ALL = OF_PACKAGES | OF_OTHERS
@@ -144,6 +196,7 @@ def prepare(world: World) -> None:
         "update pkgdb.publication set lease_until = '-infinity' where version = '6.0.0'"
     )
     prepare_storage(world)
+    prepare_curation(world)
 
 
 def prepare_storage(world: World) -> None:
@@ -175,6 +228,26 @@ def prepare_storage(world: World) -> None:
         call("collect_blobs", "acme", "disk", INSTALLATION),
     )
     world.given(TOOL("delete_version", "4"), purge, collect, TOOL("delete_version", "3"), purge)
+
+
+def prepare_curation(world: World) -> None:
+    """`side` with names of its own; two snapshots, of which a distribution serves the second; and
+    three mirrors: one whose update waits for its bytes, one that could commit, and an idle one."""
+    world.repository("side", name_scope="repository")
+    world.repository("bringing", kind="mirror")
+    world.repository("brought", kind="mirror")
+    world.repository("idle", kind="mirror")
+    world.given(
+        Package("npm", "left-pad", "side")("publish", "10.0.0"),
+        call("create_snapshot", "acme", "one", "main"),
+        call("create_snapshot", "acme", "two", "main"),
+        call("create_distribution", "acme", "", "stable", "npm", {"main": {"snapshot": "two"}}),
+        call("set_repository_backend", "acme", "bringing", "disk"),
+        call("begin_mirror_update", "acme", "bringing"),
+        call("stage_mirror_items", "acme", BRINGING, 1, [mirrored("4.0.0", UPSTREAM)]),
+        call("begin_mirror_update", "acme", "brought"),
+        call("stage_mirror_items", "acme", BROUGHT, 1, [mirrored("4.0.0")]),
+    )
 
 
 def public_mutators(db: psycopg.Connection) -> set[str]:

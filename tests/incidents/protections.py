@@ -94,6 +94,10 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
         end $$;
         """,
     ),
+    "checks of texts": (
+        "create or replace function pkgdb.check_text(p_what text, p_text text, p_max integer)"
+        " returns void language plpgsql as $$ begin end $$",
+    ),
     "committed check": (
         "alter table pkgdb.publication drop constraint publication_committed_check",
     ),
@@ -125,6 +129,10 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
             "insert_plain_items",
             r"latest_version_id = \(.*?limit 1\),\s*latest_stable.*?limit 1\),",
         ),
+        Edit(
+            "count_revisions",
+            r"latest_version_id = \(.*?limit 1\),\s*latest_stable.*?limit 1\),",
+        ),
     ),
     "siblings left alone": (
         Edit(
@@ -141,6 +149,109 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
     ),
     "creation yields": (
         Edit("create_repository", r"on conflict do nothing\s+returning", "returning"),
+    ),
+    # Curation: locks, and what is read under them.
+    "distribution lock": (all_locks_but("k.rank <> 3"),),
+    "snapshot lock": (all_locks_but("k.rank <> 4"),),
+    "second look at snapshots": (
+        Edit(
+            "lock_snapshots",
+            r"exit when v_locked = array.*?;(.*?)end loop;",
+            r"""
+            perform pkgdb.lock_keys(variadic array(
+                select pkgdb.snapshot_lock(p_namespace, s.snapshot_id, p_exclusive)
+                  from unnest(v_snapshots) s));
+            exit;
+            end loop;
+            """,
+        ),
+    ),
+    "second look at sources": (
+        Edit(
+            "lock_distribution",
+            r"exit when v_keys is not distinct from v_held;\s+perform pkgdb\.lock_keys[^;]*;",
+            "perform pkgdb.lock_keys(variadic v_keys); exit;",
+        ),
+    ),
+    "list read under the lock": (
+        Edit(
+            "remove_versions",
+            r"v_repository := .*?(?=if not p_dry_run then)",
+            """
+            select * into v_repository
+              from pkgdb.repository r
+             where r.namespace = p_namespace and r.name = p_repository;
+            v_members := pkgdb.match_members(
+                p_namespace, pkgdb.repository_members(v_repository), p_queries);
+            v_repository := pkgdb.lock_repository(p_namespace, p_repository, true);
+            """,
+        ),
+    ),
+    "row lock of updates": (Edit("lock_update", r"for update;", ";"),),
+    "fence of updates": (Edit("check_update", r"p_update\.fence <> p_fence", "false"),),
+    "compare and set": (Edit("check_revision", r"p_if_revision <> p_now", "false"),),
+    "target of a pull": (
+        Edit(
+            "pull_snapshot",
+            r"v_members := pkgdb\.replace_members\(.*?\);",
+            "v_members := v_pulled;",
+        ),
+    ),
+    "look at what is served": (
+        Edit(
+            "drop_repository", r"if exists \(\s+select from pkgdb\.distribution_component.*?end if;"
+        ),
+    ),
+    # Curation: what stands for what.
+    "references by id": (
+        """
+        create table public.served (
+            distribution_id bigint, component text, snapshot text, repository text);
+        grant all on public.served to public;
+        create function public.write_names() returns trigger language plpgsql as $$
+        begin
+            insert into public.served
+            select new.distribution_id, new.component, (
+                       select s.name from pkgdb.snapshot s
+                        where s.snapshot_id = new.snapshot_id), (
+                       select r.name from pkgdb.repository r
+                        where r.repository_id = new.repository_id);
+            return new;
+        end $$;
+        create trigger write_names before insert on pkgdb.distribution_component
+            for each row execute function public.write_names();
+        """,
+        *(
+            Edit(
+                "source_members",
+                rf"{row}\.{source}_id = p_component\.{source}_id",
+                f"{row}.name = (select n.{source} from public.served n"
+                " where n.distribution_id = p_component.distribution_id"
+                " and n.component = p_component.component)",
+            )
+            for row, source in (("s", "snapshot"), ("r", "repository"))
+        ),
+    ),
+    "whole packages": (
+        Edit(
+            "merge_members",
+            r"case when p_no_remove then v\.normalized_version end",
+            "v.normalized_version",
+        ),
+    ),
+    "digests of ties": (Edit("merge_latest", r"case when c\.twins > 1.*?end desc,"),),
+    # Curation: constraints.
+    "counts": ("alter table pkgdb.registration drop constraint registration_counts_check",),
+    "snapshot names": ("alter table pkgdb.snapshot drop constraint snapshot_name_key",),
+    "endpoint names": (
+        "alter table pkgdb.distribution drop constraint distribution_name_key",
+        Edit("create_distribution", r"on conflict do nothing"),
+    ),
+    "open updates": ("drop index pkgdb.mirror_update_open_key",),
+    "snapshot references": (
+        "alter table pkgdb.snapshot_source drop constraint snapshot_source_source_fkey",
+        "alter table pkgdb.distribution_component"
+        " drop constraint distribution_component_snapshot_fkey",
     ),
 }
 

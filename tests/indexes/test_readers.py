@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,11 @@ import lz4.frame
 import pytest
 
 from pkgdb.indexes import Bad, Entry, Source, UnknownFormat, detect, read
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 SHA = "0123456789abcdef" * 4
 PACKAGES = f"""\
@@ -40,6 +46,9 @@ COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
     "Packages.xz": lzma.compress,
     "Packages.bz2": lambda data: bz2.compress(data, 1),
     "Packages.lz4": lambda data: lz4.frame.compress(data, content_checksum=True),
+    "Packages.zst": lambda data: zstd.compress(
+        data, options={zstd.CompressionParameter.checksum_flag: 1}
+    ),
 }
 
 
@@ -83,6 +92,12 @@ class TestDebian:
                 "Depends": "libc6 (>= 2.34)",
                 "Description": "example package\n with a second line",
             },
+            "dependencies": [
+                {
+                    "kind": "depends",
+                    "alternatives": [{"name": "libc6", "constraints": [[">=", "2.34"]]}],
+                }
+            ],
             "files": [
                 {
                     "filename": "hello_2.10-3_amd64.deb",

@@ -7,12 +7,12 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
-from tests.permissions.tour import TOUR, Call, known, walk
+from tests.permissions.tour import TOUR, Call, known, sent, walk
 
 COLLATIONS = ["C", "POSIX", "ucs_basic", "und-x-icu", "ignore_case"]
 TYPES = {str: "text", int: "integer", timedelta: "interval", UUID: "uuid"}
+TYPES |= {bool: "boolean", tuple: "text[]"}
 
 
 def in_collations(
@@ -24,13 +24,13 @@ def in_collations(
     arguments = known(db, call)
     for name, value in arguments.items():
         collation = ""
-        if isinstance(value, str):
+        if isinstance(value, str | tuple):
             collation = f' collate "{collations[place % len(collations)]}"'
             place += 1
         of_type = TYPES.get(type(value), "jsonb")
         columns.append(f"{name} {of_type}{collation}")
         terms.append(f"{name} => %s::{of_type}{collation}" if explicit else f"{name} => t.{name}")
-    values = [Jsonb(v) if isinstance(v, dict | list) else v for v in arguments.values()]
+    values = [sent(v) for v in arguments.values()]
     function = f"pkgdb.{call.function}"
     if explicit:
         return db.execute(f"select * from {function}({', '.join(terms)})", values).fetchall()

@@ -20,6 +20,7 @@ from tests.permissions.tour import (
     known,
     perform,
     refusal,
+    sent,
     until,
     walk,
 )
@@ -69,6 +70,12 @@ TEXTS = [
     "1." * 127 + "1",
     "x" * 10_000_000,
 ]
+
+
+def depends(name: str, *constraints: list[Any]) -> dict[str, Any]:
+    return {"kind": "depends", "alternatives": [{"name": name, "constraints": constraints}]}
+
+
 JSONS = [
     None,
     True,
@@ -88,6 +95,11 @@ JSONS = [
     {"": ""},
     {"%s": "%1$s", "'": '"', "\\": "\n"},
     {"reuse": None},
+    {"upstream": []},
+    {"upstream": {"url": ""}},
+    {"upstream": {"url": "x", "filter": "a ("}},
+    {"upstream": {"url": "x", "filter": "a {'} or true --", "components": [None]}},
+    {"upstream": {"url": "x", "other": 1}},
     {"keep_versions": 1e9},
     {"keep_versions": -1},
     {"keep_versions": 1.5},
@@ -121,20 +133,71 @@ JSONS = [
     [{"ecosystem": "pypi", "name": "a", "version": 1.0, "metadata": []}],
     [{"ecosystem": "pypi", "name": None, "version": None, "variant": None, "files": None}],
     [{"name": "a", "version": "1"}],
+    *[[{"ecosystem": "deb", "name": "a", "version": text}] for text in TEXTS[:-1]],
+    *[[depends(text)] for text in TEXTS[:-1]],
+    *[[depends("a", [">=", text])] for text in TEXTS[:-1]],
+    [depends("a", ["=", "1"], ["=", "2"])],
+    [depends("a", ["=", "1", "2"], [">="], ["~", "1"], [None, None])],
+    [depends("a") | {"kind": kind} for kind in ("", "Depends", "a" * 64, None, 1)],
+    [depends("a") | {"alternatives": bad} for bad in ([], {}, None, [None], [{}], "a")],
+    [{"kind": "depends", "alternatives": [{"name": "a", "architecture": "a b"}]}],
+    [{"ecosystem": "deb", "name": "a", "version": "1", "dependencies": {}}],
+    [{"ecosystem": "deb", "name": "a", "version": "1", "dependencies": [depends("")]}],
+    *[{text: {"snapshot": "two"}} for text in TEXTS[:-1]],
+    *[{"main": {"snapshot": text}} for text in TEXTS[:-1]],
+    *[{"main": {"repository": text}} for text in TEXTS[:-1]],
+    {"main": {"snapshot": "two", "repository": "pool"}},
+    *({"main": bad} for bad in ({}, [], "two", {"snapshot": None}, {"snapshot": ["two"]}, None)),
+    *[{"origin": text} for text in TEXTS[:-1]],
+    *({"architectures": bad} for bad in ("amd64", [None], ["AMD64"], [["a"]], {})),
+    *({"valid_for": bad} for bad in (0, -1, 1.5, 1e300, "1", None)),
+    {"not_automatic": "yes"},
     [file(f"{number}.whl") for number in range(2000)],
     {str(number): number for number in range(100_000)},
     {"a": "x" * 2_000_000},
 ]
 DEEP = ["[" * depth + "]" * depth for depth in (100, 2000, 5000, 100_000)]
 DEEP += ['{"a":' * depth + "1" + "}" * depth for depth in (100, 2000, 5000, 100_000)]
+ARRAYS: list[list[Any]] = [[], [""], [None], TEXTS[:-1]]
+# What is no query, or one that means harm.
+QUERIES = [
+    *(
+        "(",
+        ")",
+        "a,",
+        "|",
+        "!",
+        "!!!!a",
+        "a (",
+        "a (>> )",
+        "a (= 1",
+        "a {",
+        "a {}",
+        "$",
+        "$Version",
+    ),
+    *(
+        "$Version (= ')",
+        "$Version (= \\')",
+        "$x (% [)",
+        "$x (~ ()",
+        "$x (~ (a*)*b)",
+        "Name (~ \\1)",
+    ),
+    *("x' or true --", "x (= 1') or true --)", "$1", "($1)[1]", "%s", "{name}", "Name (% {name})"),
+    *("a {'}", "a (= 1) {all}", "\x01", "'", '"', "'a", '"a"', "$Version (>= ~~~)", "deb_1_'"),
+    *("$Architecture (= '')", "$PackageType (deb)", "Section", "section", "é", "(" * 5000),
+    *("!" * 5000 + "a", "|".join(["a"] * 5000), "(" * 500 + "a" + ")" * 500, "a (= " + "9" * 10**5),
+]
 INTEGERS = [0, 1, -1, 2**31 - 1, -(2**31)]
 VALUES: dict[str, list[Any]] = {
-    "text": TEXTS,
+    "text": [*TEXTS, *QUERIES],
     "jsonb": [Jsonb(value) for value in JSONS] + DEEP,
     "integer": INTEGERS,
     "bigint": [*INTEGERS, 2**63 - 1, -(2**63)],
     "boolean": [True, False],
-    "pkgdb.string[]": [[], [""], [None], TEXTS[:-1]],
+    "pkgdb.string[]": ARRAYS,
+    "text[]": [*ARRAYS, *([text] for text in [*TEXTS, *QUERIES])],
     "uuid": ["00000000-0000-0000-0000-000000000000"],
     "interval": ["0", "-1 s", "1 month -31 days", "300000 years", "178000000 years"],
 }
@@ -180,10 +243,7 @@ def attempts(
         [function],
     ).fetchall()
     call = next(call for call in reversed(TOUR) if call.function == function)
-    base = {
-        name: Jsonb(value) if isinstance(value, dict | list) else value
-        for name, value in known(db, call).items()
-    }
+    base = {name: sent(value) for name, value in known(db, call).items()}
     for argument, of_type in signature:
         values = VALUES["text" if of_type == "pkgdb.string" else of_type]
         for value in [None, *values]:

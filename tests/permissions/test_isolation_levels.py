@@ -10,12 +10,12 @@ from psycopg import IsolationLevel
 from tests.permissions.test_matrix import FUNCTIONS, allowed
 from tests.permissions.tour import MAKE_WORK, READING, TOUR, known, perform, refusal, walk
 
-# These take no lock on a repository or a name: they need none, or another row decides.
+# These take no lock on anything that has a name: they need none, or another row decides.
 NEVER_WAIT = {"create_repository", "purge", "expire_publications"}
 NEVER_WAIT |= {"add_backend", "adopt_backend", "retire_backend", "claim_copies", "verify_copy"}
 NEVER_WAIT |= {"record_copy", "record_copy_failure", "collect_blobs", "confirm_blob_deleted"}
 NEVER_WAIT |= {"sequence_events", "prune_events", "register_consumer", "acknowledge_events"}
-NEVER_WAIT |= {"drop_consumer"}
+NEVER_WAIT |= {"drop_consumer", "seal_snapshots", "record_mirror_copy"}
 
 
 @pytest.fixture
@@ -67,15 +67,22 @@ def test_timeouts(
     setting: str,
     sqlstate: str,
 ) -> None:
-    """While someone holds every repository, each function waits no longer than its caller says."""
+    """While someone holds everything, each function waits no longer than its caller says."""
     caller.execute(f"set {setting} = '10ms'")
     caller.commit()
     holder = connect(autocommit=False)
     stopped: set[str] = set()
     for call in TOUR:
         holder.execute("""
-            select pkgdb.lock_keys(pkgdb.repository_lock(namespace, repository_id, true))
-              from pkgdb.repository""").fetchall()
+            select pkgdb.lock_keys(variadic array(
+                    select pkgdb.repository_lock(namespace, repository_id, true)
+                      from pkgdb.repository
+                     union all
+                    select pkgdb.distribution_lock(namespace, distribution_id, true)
+                      from pkgdb.distribution
+                     union all
+                    select pkgdb.snapshot_lock(namespace, snapshot_id, true)
+                      from pkgdb.snapshot))""").fetchall()
         state = refusal(caller, call.function, known(db, call))
         assert state in (None, sqlstate), call
         stopped |= {call.function} if state else set()

@@ -66,14 +66,41 @@ FUNCTIONS = """
     drop_consumer       -       yes        yes       -
     sequence_events     -       -          yes       -
     prune_events        -       -          yes       -
+    diff_snapshots      yes     yes        yes       -
+    verify_snapshot     yes     yes        yes       -
+    snapshot_digest     yes     yes        yes       -
+    search_versions     yes     yes        yes       -
+    distribution_content yes    yes        yes       -
+    create_snapshot     -       -          yes       -
+    merge_snapshots     -       -          yes       -
+    pull_snapshot       -       -          yes       -
+    filter_snapshot     -       -          yes       -
+    rename_snapshot     -       -          yes       -
+    drop_snapshot       -       -          yes       -
+    seal_snapshots      -       -          yes       -
+    copy_versions       -       -          yes       -
+    move_versions       -       -          yes       -
+    remove_versions     -       -          yes       -
+    create_distribution -       -          yes       -
+    switch_distribution -       -          yes       -
+    drop_distribution   -       -          yes       -
+    begin_mirror_update -       -          yes       -
+    stage_mirror_items  -       -          yes       -
+    missing_mirror_copies -     -          yes       -
+    record_mirror_copy  -       -          yes       -
+    commit_mirror_update -      -          yes       -
+    abort_mirror_update -       -          yes       -
 """
 # Not part of the interface: a view uses them, and its reader must be allowed to.
 HELPERS = """
                         reader  publisher  operator  stranger
     policy_of           yes     yes        yes       -
     object_key          yes     yes        yes       -
+    alternative_text    yes     yes        yes       -
     repository_lock     -       -          yes       -
     registration_lock   -       -          yes       -
+    distribution_lock   -       -          yes       -
+    snapshot_lock       -       -          yes       -
 """
 VIEWS = """
                         reader  publisher  operator  stranger
@@ -85,6 +112,13 @@ VIEWS = """
     repository_backends yes     yes        yes       -
     blob_copies         yes     yes        yes       -
     feed_positions      yes     yes        yes       -
+    snapshots           yes     yes        yes       -
+    snapshot_sources    yes     yes        yes       -
+    distributions       yes     yes        yes       -
+    distribution_components yes yes        yes       -
+    mirrors             yes     yes        yes       -
+    mirror_updates      yes     yes        yes       -
+    dependencies        yes     yes        yes       -
     publications        -       yes        yes       -
     validations         -       yes        yes       -
     backends            -       yes        yes       -

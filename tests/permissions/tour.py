@@ -15,6 +15,10 @@ PACKAGE = REPOSITORY | {"p_ecosystem": "pypi", "p_name": "Demo.App"}
 VERSION = PACKAGE | {"p_version": "1.1"}
 KEPT = NAMESPACE | {"p_repository": "kept"}  # whose bytes are on backends
 KIT = KEPT | {"p_ecosystem": "generic", "p_name": "kit"}
+POOL = NAMESPACE | {"p_repository": "pool"}  # of packages that depend on one another
+STAGE = NAMESPACE | {"p_repository": "stage"}
+MIRROR = NAMESPACE | {"p_repository": "upstream"}
+STABLE = NAMESPACE | {"p_prefix": "debian", "p_distribution": "stable"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,37 @@ def store(backend: str) -> dict[str, Any]:
     return {"p_backend": backend, "p_installation_id": Found(installation)}
 
 
+def update() -> dict[str, Any]:
+    """The newest update of a mirror, and the fence of whoever has it."""
+    return NAMESPACE | {
+        f"p_{column}": Found(
+            f"select {column} from pkgdb.mirror_update order by update_id desc limit 1"
+        )
+        for column in ("update_id", "fence")
+    }
+
+
+def snapshot(name: str) -> dict[str, Any]:
+    return NAMESPACE | {"p_snapshot": name}
+
+
+def deb(name: str, version: str, digit: str, *needs: str) -> dict[str, Any]:
+    """A package for amd64 that depends on others, of that version or a later one."""
+    return {
+        **{"ecosystem": "deb", "name": name, "version": version, "variant": "amd64"},
+        "metadata": {"Section": "utils", "Priority": "optional"},
+        "files": [file(f"{name}_{version}.deb", digit) | {"attributes": {"path": f"pool/{name}"}}],
+        "dependencies": [
+            {
+                "kind": "depends",
+                "alternatives": [{"name": need, "constraints": [[">=", version]]}, {"name": "any"}],
+            }
+            for need in needs
+        ],
+    }
+
+
+IDENTITY = ("ecosystem", "name", "version", "variant")
 ITEMS = [
     {"ecosystem": "npm", "name": "@acme/demo", "version": "1.0.0-rc.1", "files": [file("n", "1")]},
     {"ecosystem": "npm", "name": "@acme/demo", "version": "1.0.0+build"},
@@ -131,6 +166,102 @@ TOUR = [
         KIT | {"p_version": "3.0", "p_files": [file("kit-3.0", "f")]},
         "begun",
     ),
+    # Packages that need one another: frozen, merged, promoted, served.
+    Call("create_repository", POOL, "created"),
+    Call(
+        "publish_many",
+        POOL | {"p_items": [deb("app", "1.0", "3", "lib"), deb("lib", "1.0", "4")]},
+        "created",
+    ),
+    Call("create_snapshot", snapshot("empty") | {"p_description": "nothing"}, "created"),
+    Call("create_snapshot", POOL | snapshot("one") | {"p_request_key": "key 3"}, "created"),
+    Call(
+        "publish_many",
+        POOL | {"p_items": [deb("app", "2.0", "5", "lib"), deb("lib", "2.0", "6", "gone")]},
+        "created",
+    ),
+    Call(
+        "create_snapshot",
+        POOL
+        | snapshot("listed")
+        | {"p_items": [{k: v for k, v in deb("app", "2.0", "5").items() if k in IDENTITY}]},
+        "created",
+    ),
+    Call("create_snapshot", POOL | snapshot("two"), "created"),
+    Call(
+        "merge_snapshots",
+        snapshot("merged") | {"p_sources": ("one", "two"), "p_latest": True},
+        "created",
+    ),
+    Call(
+        "filter_snapshot",
+        snapshot("filtered") | {"p_source": "one", "p_queries": ("app",), "p_follow": True},
+        "created",
+    ),
+    Call(
+        "pull_snapshot",
+        snapshot("pulled")
+        | {"p_target": "one", "p_source": "two", "p_queries": ("lib (>= 2)", "$Version (1.0)")}
+        | {"p_architectures": ("amd64",), "p_no_remove": True},
+        "created",
+    ),
+    Call("rename_snapshot", snapshot("filtered") | {"p_new_name": "slim"}, "renamed"),
+    Call("seal_snapshots", NAMESPACE),
+    Call("diff_snapshots", NAMESPACE | {"p_left": "one", "p_right": "two"}),
+    Call("verify_snapshot", snapshot("two") | {"p_sources": ("one",)}),
+    Call("search_versions", snapshot("two") | {"p_query": "Name (~ a.*), $Version (> 1)"}),
+    Call("snapshot_digest", snapshot("merged")),
+    Call("create_repository", STAGE, "created"),
+    Call(
+        "copy_versions",
+        STAGE | {"p_queries": ("lib", "app (>= 2)"), "p_from_snapshot": "two"},
+        "copied",
+    ),
+    Call(
+        "move_versions",
+        STAGE | {"p_queries": ("app (= 1.0)",), "p_from_repository": "pool", "p_replace": True},
+        "moved",
+    ),
+    Call("remove_versions", STAGE | {"p_queries": ("lib (<= 1.0)", "no-such")}, "removed"),
+    Call(
+        "create_distribution",
+        STABLE
+        | {"p_ecosystem": "deb", "p_components": {"main": {"snapshot": "one"}}}
+        | {"p_settings": {"origin": "Acme", "architectures": ["amd64"], "valid_for": 3600}},
+        "created",
+    ),
+    Call(
+        "switch_distribution",
+        STABLE
+        | {"p_components": {"main": {"snapshot": "two"}, "extra": {"repository": "stage"}}}
+        | {"p_if_revision": 1},
+        "switched",
+    ),
+    Call("distribution_content", STABLE),
+    # A mirror that begins to follow its upstream, gives up, and then gets there.
+    Call("create_repository", MIRROR | {"p_kind": "mirror"}, "created"),
+    Call("set_repository_backend", MIRROR | {"p_backend": "disk"}, "altered"),
+    Call(
+        "alter_repository",
+        MIRROR
+        | {"p_policy": {"upstream": {"url": "http://deb", "filter": "app", "download": True}}},
+        "altered",
+    ),
+    Call("begin_mirror_update", MIRROR | {"p_release": "release 1"}, "begun"),
+    Call("abort_mirror_update", update() | {"p_reason": "no network"}, "aborted"),
+    Call(
+        "begin_mirror_update",
+        MIRROR | {"p_release": "release 2", "p_request_key": "key 4"},
+        "begun",
+    ),
+    Call(
+        "stage_mirror_items",
+        update() | {"p_items": [deb("app", "3.0", "7"), deb("lib", "3.0", "8")]},
+        "staged",
+    ),
+    Call("missing_mirror_copies", update()),
+    Call("record_mirror_copy", update() | copy("disk", "7"), "recorded"),
+    Call("commit_mirror_update", update(), "committed"),
     Call("register_consumer", NAMESPACE | {"p_consumer": "indexer"}, "registered"),
     Call("drop_tag", PACKAGE | {"p_tag": "stable"}, "tag_dropped"),
     Call("delete_file", VERSION | {"p_filename": "d-1.1.whl.asc"}, "file_deleted"),
@@ -180,9 +311,13 @@ TOUR = [
     # Some id that there is, also where each call before was first made and rolled back.
     Call("upgrade_scheme", NAMESPACE | {"p_registration_id": 4}, "unchanged"),
     Call("check_integrity", NAMESPACE),
+    Call("drop_distribution", STABLE, "dropped"),
+    Call("drop_snapshot", snapshot("one") | {"p_force": True}, "dropped"),
     Call("drop_repository", NAMESPACE | {"p_repository": "second"}, "dropped"),
 ]
 READING = {
+    *("diff_snapshots", "verify_snapshot", "search_versions", "snapshot_digest"),
+    *("distribution_content",),
     *("resolve", "versions", "version_key", "normalize_version", "normalize_name"),
     *("is_prerelease", "check_integrity", "locate_blob", "read_events"),
 }
@@ -213,6 +348,13 @@ def known(db: psycopg.Connection[Any], call: Call) -> dict[str, Any]:
     }
 
 
+def sent(value: Any) -> Any:
+    """As it is sent: objects and lists are JSON, tuples are arrays of texts."""
+    if isinstance(value, dict | list):
+        return Jsonb(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def perform(
     connection: psycopg.Connection[Any], function: str, arguments: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
@@ -224,11 +366,7 @@ def perform(
             for name in arguments
         ),
     )
-    values = [
-        Jsonb(v) if isinstance(v, dict | list) else list(v) if isinstance(v, tuple) else v
-        for v in arguments.values()
-    ]
-    return connection.execute(statement, values).fetchall()
+    return connection.execute(statement, [sent(v) for v in arguments.values()]).fetchall()
 
 
 def refusal(

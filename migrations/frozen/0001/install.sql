@@ -58,6 +58,8 @@ begin;
 -- Repositories and names.
 \ir catalog/policy.sql
 \ir storage/support.sql
+\ir curation/query.sql
+\ir curation/dependencies.sql
 \ir publishing/support.sql
 \ir catalog/create_repository.sql
 \ir catalog/alter_repository.sql
@@ -109,6 +111,38 @@ begin;
 \ir lifecycle/drop_tag.sql
 \ir lifecycle/apply_retention.sql
 \ir lifecycle/purge.sql
+
+-- Frozen sets of versions, mirrors, and what clients read.
+\ir curation/support.sql
+\ir curation/resolver.sql
+\ir curation/create_snapshot.sql
+\ir curation/merge_snapshots.sql
+\ir curation/pull_snapshot.sql
+\ir curation/filter_snapshot.sql
+\ir curation/diff_snapshots.sql
+\ir curation/verify_snapshot.sql
+\ir curation/rename_snapshot.sql
+\ir curation/drop_snapshot.sql
+\ir curation/search_versions.sql
+\ir curation/snapshot_digest.sql
+\ir curation/seal_snapshots.sql
+\ir curation/copies.sql
+\ir curation/copy_versions.sql
+\ir curation/move_versions.sql
+\ir curation/remove_versions.sql
+\ir curation/mirrors.sql
+\ir curation/begin_mirror_update.sql
+\ir curation/stage_mirror_items.sql
+\ir curation/missing_mirror_copies.sql
+\ir curation/record_mirror_copy.sql
+\ir curation/commit_mirror_update.sql
+\ir curation/abort_mirror_update.sql
+\ir curation/distributions.sql
+\ir curation/create_distribution.sql
+\ir curation/switch_distribution.sql
+\ir curation/drop_distribution.sql
+\ir curation/distribution_content.sql
+\ir curation/views.sql
 
 -- The change feed.
 \ir feed/support.sql

@@ -45,7 +45,7 @@ begin
            set reuse = v_wanted.reuse, lookalike_guard = v_wanted.lookalike_guard,
                immutable = v_wanted.immutable, protected_names = v_wanted.protected_names,
                keep_versions = v_wanted.keep_versions, name_scope = v_wanted.name_scope,
-               validators = v_wanted.validators
+               validators = v_wanted.validators, upstream = v_wanted.upstream
          where r.namespace = p_namespace and r.repository_id = v_repository.repository_id;
 
         if v_wanted.lookalike_guard <> v_repository.lookalike_guard then
@@ -58,6 +58,14 @@ begin
              where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
                and r.lookalike_key is not null;
             perform pkgdb.claim_lookalikes(p_namespace, v_keys);
+        end if;
+        if v_wanted.kind = 'mirror' then
+            -- What an update has staged was found by other settings.
+            update pkgdb.mirror m
+               set release = null
+             where m.namespace = p_namespace and m.repository_id = v_repository.repository_id;
+            perform pkgdb.mark_unneeded(
+                p_namespace, pkgdb.supersede_update(v_repository, 'settings were changed'));
         end if;
         v_result := pkgdb.touch_repository(v_wanted, 'altered', p_actor);
     end if;

@@ -31,12 +31,14 @@ begin
             message = format('repository kind cannot be %s', pkgdb.quoted(p_kind)),
             hint = 'Kinds: hosted, mirror.';
     end if;
+    v_wanted.kind := p_kind;
     v_wanted.reuse := 'never';
     v_wanted.lookalike_guard := false;
     v_wanted.immutable := false;
     v_wanted.protected_names := '{}';
     v_wanted.name_scope := 'ecosystem';
     v_wanted.validators := '{}';
+    v_wanted.upstream := '{}';
     v_wanted := pkgdb.apply_policy(v_wanted, p_policy);
     v_now := pkgdb.clock();
 
@@ -48,11 +50,11 @@ begin
     loop
         insert into pkgdb.repository
             (namespace, name, kind, reuse, lookalike_guard, immutable, protected_names,
-             keep_versions, name_scope, validators, revision, created_at)
+             keep_versions, name_scope, validators, upstream, revision, created_at)
         values
             (p_namespace, p_repository, p_kind, v_wanted.reuse, v_wanted.lookalike_guard,
              v_wanted.immutable, v_wanted.protected_names, v_wanted.keep_versions,
-             v_wanted.name_scope, v_wanted.validators, 0, v_now)
+             v_wanted.name_scope, v_wanted.validators, v_wanted.upstream, 0, v_now)
         on conflict do nothing
         returning * into v_repository;
         exit when found;
@@ -86,7 +88,9 @@ comment on function pkgdb.create_repository is
     'Creates repository p_repository of p_kind (hosted, mirror) with p_policy, a JSON object of '
     'any of: reuse (never, same_content, always), lookalike_guard (boolean), immutable (boolean), '
     'protected_names (array of patterns), keep_versions (number or null), name_scope (ecosystem, '
-    'repository, namespace), validators (object of required or advisory by validator). Outcome '
+    'repository, namespace), validators (object of required or advisory by validator), '
+    'upstream (of a mirror: object of any of url, distribution, components, architectures, filter, '
+    'filter_with_deps, keyring, download). Outcome '
     'created, or unchanged where it exists just so. Errors: RG400 malformed argument, RG405 '
     'isolation level, RG409 exists with other settings.';
 grant execute on function pkgdb.create_repository to pkgdb_operator;

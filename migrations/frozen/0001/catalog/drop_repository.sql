@@ -18,6 +18,7 @@ declare
     v_request    pkgdb.request;
     v_repository pkgdb.repository;
     v_keys       text[];
+    v_digests    bytea[];
     v_now        timestamptz;
     v_result     pkgdb.repository_ref;
 begin
@@ -41,6 +42,16 @@ begin
             errcode = 'RG423',
             message = format('repository %s has snapshots', pkgdb.quoted(p_repository)),
             hint = 'Drop them first, or force: they keep what they contain.';
+    end if;
+    if exists (
+        select from pkgdb.distribution_component c
+         where c.namespace = p_namespace and c.repository_id = v_repository.repository_id)
+    then
+        raise exception using
+            errcode = 'RG423',
+            message = format('repository %s is served by a distribution',
+                             pkgdb.quoted(p_repository)),
+            hint = 'Switch or drop the distribution first.';
     end if;
     v_now := pkgdb.clock();
 
@@ -73,6 +84,7 @@ begin
      where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
        and v.namespace = p_namespace and v.registration_id = r.registration_id
        and v.status in ('processing', 'available', 'quarantined');
+    v_digests := pkgdb.supersede_update(v_repository, 'its repository was dropped');
     update pkgdb.publication p
        set status = 'aborted', reason = 'its repository was dropped', ended_at = v_now,
            expires_at = v_now + interval '7 days'
@@ -86,6 +98,8 @@ begin
     end if;
 
     v_result := pkgdb.touch_repository(v_repository, 'dropped', p_actor);
+    -- Last, as others may wait for these rows.
+    perform pkgdb.mark_unneeded(p_namespace, v_digests);
     perform pkgdb.end_request(v_request, to_jsonb(v_result));
     return v_result;
 end;
@@ -95,6 +109,6 @@ comment on function pkgdb.drop_repository is
     'only if p_force: they keep what they contain. Its name, and the names that it claimed, are '
     'free at once. Takes the repository for itself, waiting at most 10 seconds. Outcome dropped. '
     'Errors: RG400 malformed argument, RG403 immutable, RG404 no such repository, RG405 isolation '
-    'level, RG412 stale p_if_revision, RG422 lock held shared, RG423 has snapshots, 55P03 lock '
-    'timeout.';
+    'level, RG412 stale p_if_revision, RG422 lock held shared, RG423 has snapshots, or a '
+    'distribution serves it (whatever p_force says), 55P03 lock timeout.';
 grant execute on function pkgdb.drop_repository to pkgdb_operator;

@@ -36,22 +36,27 @@ begin
                     or octet_length(n.key) not between 1 and 255
                     or n.key ~ '[[:cntrl:]]' or n.key <> btrim(n.key))
                 else false end
+            when 'upstream' then pkgdb.upstream_problem(v_value) is null
         end;
         if v_valid is null then
             raise exception using
                 errcode = 'RG400',
                 message = format('no policy %s', pkgdb.quoted(v_key)),
                 hint = 'Policies: reuse, lookalike_guard, immutable, protected_names, '
-                       'keep_versions, name_scope, validators.';
+                       'keep_versions, name_scope, validators, upstream.';
         end if;
         if not v_valid then
             raise exception using
                 errcode = 'RG400',
                 message = format('policy %s cannot be %s', v_key, pkgdb.quoted(v_value::text)),
+                detail = case when v_key = 'upstream' then pkgdb.upstream_problem(v_value)
+                              else '' end,
                 hint = 'reuse: never, same_content or always; name_scope: ecosystem, repository or '
                        'namespace; keep_versions: a positive number or null; protected_names: an '
                        'array of patterns with * and ?; lookalike_guard, immutable: true or false; '
-                       'validators: an object of required or advisory by validator.';
+                       'validators: an object of required or advisory by validator; upstream: '
+                       'an object of url, distribution, components, architectures, filter, '
+                       'filter_with_deps, keyring, download.';
         end if;
     end loop;
 
@@ -73,6 +78,12 @@ begin
     end if;
     if p_policy ? 'name_scope' then v_repository.name_scope := p_policy ->> 'name_scope'; end if;
     if p_policy ? 'validators' then v_repository.validators := p_policy -> 'validators'; end if;
+    if p_policy ? 'upstream' then v_repository.upstream := p_policy -> 'upstream'; end if;
+    if v_repository.kind <> 'mirror' and v_repository.upstream <> '{}' then
+        raise exception using
+            errcode = 'RG400',
+            message = 'only a mirror has an upstream';
+    end if;
 
     if v_repository.immutable and v_repository.keep_versions is not null then
         raise exception using
@@ -80,6 +91,53 @@ begin
             message = 'an immutable repository keeps all versions: keep_versions must be null';
     end if;
     return v_repository;
+end;
+$$;
+
+-- What is wrong with the description of a mirror's upstream, or null.
+create function pkgdb.upstream_problem(p_upstream jsonb)
+returns text
+language plpgsql
+immutable
+as $$
+declare
+    v_key   text;
+    v_value jsonb;
+    v_valid boolean;
+begin
+    if jsonb_typeof(p_upstream) <> 'object' or octet_length(p_upstream::text) > 65536 then
+        return 'It is not an object of at most 64 KiB.';
+    end if;
+    for v_key, v_value in select u.key, u.value from jsonb_each(p_upstream) u
+    loop
+        v_valid := case
+            when v_key in ('url', 'distribution') then
+                jsonb_typeof(v_value) = 'string' and v_value <> '""'
+                and v_value #>> '{}' !~ '[[:cntrl:]]'
+            when v_key in ('components', 'architectures') then case
+                when jsonb_typeof(v_value) = 'array' then not exists (
+                    select from jsonb_array_elements(v_value) e (name)
+                     where jsonb_typeof(e.name) <> 'string'
+                        or (e.name #>> '{}') !~ '^[A-Za-z0-9][A-Za-z0-9._/+-]*$')
+                else false end
+            when v_key = 'filter' then jsonb_typeof(v_value) = 'string'
+            when v_key = 'keyring' then jsonb_typeof(v_value) in ('string', 'null')
+            when v_key in ('filter_with_deps', 'download') then jsonb_typeof(v_value) = 'boolean'
+        end;
+        if v_valid is null then
+            return format('There is no %s.', pkgdb.quoted(v_key));
+        elsif not v_valid then
+            return format('Its %s cannot be %s.', v_key, pkgdb.quoted(v_value::text));
+        end if;
+    end loop;
+    if p_upstream ? 'filter' then
+        begin
+            perform pkgdb.parse_query(p_upstream ->> 'filter');
+        exception when sqlstate 'RG400' then
+            return format('Its filter is malformed: %s.', sqlerrm);
+        end;
+    end if;
+    return null;
 end;
 $$;
 
@@ -95,7 +153,8 @@ return pg_catalog.jsonb_build_object(
     'protected_names', pg_catalog.to_jsonb(p_repository.protected_names),
     'keep_versions', p_repository.keep_versions,
     'name_scope', p_repository.name_scope,
-    'validators', p_repository.validators);
+    'validators', p_repository.validators,
+    'upstream', p_repository.upstream);
 -- The view of repositories calls it in the reader's name.
 grant execute on function pkgdb.policy_of to pkgdb_reader;
 

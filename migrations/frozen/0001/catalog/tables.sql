@@ -27,6 +27,7 @@ create table pkgdb.repository (
     keep_versions   integer,
     name_scope      text not null default 'ecosystem',
     validators      jsonb not null default '{}',
+    upstream        jsonb not null default '{}',
     created_at      timestamptz not null,
     dropped_at      timestamptz,
     constraint repository_pkey primary key (namespace, repository_id),
@@ -39,11 +40,13 @@ create table pkgdb.repository (
     constraint repository_name_scope_check
         check (name_scope in ('ecosystem', 'repository', 'namespace')),
     constraint repository_keep_versions_check check (keep_versions > 0),
+    constraint repository_upstream_check check (kind = 'mirror' or upstream = '{}'),
     constraint repository_immutable_check check (not (immutable and keep_versions is not null))
 );
 comment on table pkgdb.repository is
     'A set of package versions that changes over time, with its policies. A dropped one stays as '
     'a ghost while anything of it remains.';
+comment on column pkgdb.repository.upstream is 'What a mirror follows.';
 comment on column pkgdb.repository.epoch is
     'Snapshot counter: what is added or removed now carries this number.';
 create unique index repository_name_key on pkgdb.repository (namespace, name)

@@ -58,11 +58,12 @@ begin
     )
     insert into pkgdb.feed_event
         (namespace, position, incarnation, event_id, event, repository_id, registration_id,
-         version_id, revision, ecosystem, name, version, variant, actor, login, occurred_at,
-         sequenced_at)
+         version_id, snapshot_id, distribution_id, revision, ecosystem, name, version, variant,
+         actor, login, occurred_at, sequenced_at)
     select m.namespace, v_head.position + row_number() over (order by m.event_id), v_incarnation,
-           m.event_id, m.event, m.repository_id, m.registration_id, m.version_id, m.revision,
-           m.ecosystem, m.name, m.version, m.variant, m.actor, m.login, m.occurred_at, v_now
+           m.event_id, m.event, m.repository_id, m.registration_id, m.version_id, m.snapshot_id,
+           m.distribution_id, m.revision, m.ecosystem, m.name, m.version, m.variant, m.actor,
+           m.login, m.occurred_at, v_now
       from moved m;
     get diagnostics v_moved = row_count;
 

@@ -6,9 +6,11 @@ create table pkgdb.outbox (
     namespace       pkgdb.string not null,
     event_id        bigint generated always as identity,
     event           text not null,
-    repository_id   bigint not null,
+    repository_id   bigint,
     registration_id bigint,
     version_id      bigint,
+    snapshot_id     bigint,
+    distribution_id bigint,
     revision        bigint not null,
     ecosystem       pkgdb.string,
     name            pkgdb.string not null,
@@ -34,8 +36,8 @@ comment on column pkgdb.outbox.event_id is
     'Drawn while the registration or repository is locked: it orders the events of each, not '
     'those of different ones.';
 comment on column pkgdb.outbox.revision is
-    'The revision that the change gave to its registration, or to its repository where it has '
-    'none.';
+    'The revision that the change gave to its registration, or to its repository, snapshot or '
+    'distribution where it has none.';
 comment on column pkgdb.outbox.login is
     'The session_user of the call; actor is what the caller stated.';
 
@@ -84,9 +86,11 @@ create table pkgdb.feed_event (
     incarnation     uuid not null,
     event_id        bigint not null,
     event           text not null,
-    repository_id   bigint not null,
+    repository_id   bigint,
     registration_id bigint,
     version_id      bigint,
+    snapshot_id     bigint,
+    distribution_id bigint,
     revision        bigint not null,
     ecosystem       pkgdb.string,
     name            pkgdb.string not null,

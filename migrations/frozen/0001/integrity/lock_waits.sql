@@ -28,6 +28,17 @@ with held as (
       cross join lateral (
            select pkgdb.registration_lock(
                g.namespace, g.scope_id, g.ecosystem, g.normalized_name) as lock) k
+    union all
+    select (k.lock).key, 'distribution', d.namespace, null, null,
+           concat_ws('/', nullif(d.prefix, ''), d.name)
+      from pkgdb.distribution d
+      cross join lateral (
+           select pkgdb.distribution_lock(d.namespace, d.distribution_id, true) as lock) k
+    union all
+    select (k.lock).key, 'snapshot', s.namespace, null, null, s.name
+      from pkgdb.snapshot s
+      cross join lateral (
+           select pkgdb.snapshot_lock(s.namespace, s.snapshot_id) as lock) k
 )
 select h.pid, p.gid, coalesce(a.usename, p.owner)::text as usename,
        a.application_name, n.lock_kind, n.namespace::text, n.repository::text,
@@ -39,9 +50,10 @@ select h.pid, p.gid, coalesce(a.usename, p.owner)::text as usename,
   left join pg_catalog.pg_stat_activity a on a.pid = h.pid
   left join prepared p on h.pid is null and p.virtualtransaction = h.virtualtransaction;
 comment on view pkgdb.lock_waits is
-    'Advisory locks held or waited for in this database, with the repository or package they '
-    'stand for (null for a name that is just being claimed, or a lock of someone else). pid is '
-    'null and gid set for a prepared transaction.';
+    'Advisory locks held or waited for in this database, with the repository, distribution, '
+    'snapshot or package they stand for (null for a name that is just being claimed, or a lock of '
+    'someone else). pid is null and gid set for a prepared transaction.';
 grant select on pkgdb.lock_waits to pkgdb_operator;
 -- The view calls these in its reader's name.
-grant execute on function pkgdb.repository_lock, pkgdb.registration_lock to pkgdb_operator;
+grant execute on function pkgdb.repository_lock, pkgdb.registration_lock, pkgdb.distribution_lock,
+    pkgdb.snapshot_lock to pkgdb_operator;

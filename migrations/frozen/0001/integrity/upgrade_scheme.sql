@@ -77,6 +77,9 @@ begin
        set variant = split_part(v.variant, chr(1), 1)
      where v.namespace = p_namespace and v.registration_id = p_registration_id
        and strpos(v.variant, chr(1)) > 0;
+    update pkgdb.dependency d
+       set scheme = v_scheme
+     where d.namespace = p_namespace and d.registration_id = p_registration_id;
 
     -- Where two deleted versions have become one, the later one is remembered.
     with renamed as (

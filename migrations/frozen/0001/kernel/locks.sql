@@ -35,6 +35,32 @@ return (
     p_exclusive
 )::pkgdb.lock_key;
 
+create function pkgdb.distribution_lock(
+    p_namespace text, p_distribution_id bigint, p_exclusive boolean
+)
+returns pkgdb.lock_key
+language sql
+immutable parallel safe
+return (
+    3,
+    pg_catalog.hash_array_extended(
+        array['distribution', p_namespace, p_distribution_id::text] collate "C", 0),
+    p_exclusive
+)::pkgdb.lock_key;
+
+create function pkgdb.snapshot_lock(
+    p_namespace text, p_snapshot_id bigint, p_exclusive boolean default false
+)
+returns pkgdb.lock_key
+language sql
+immutable parallel safe
+return (
+    4,
+    pg_catalog.hash_array_extended(
+        array['snapshot', p_namespace, p_snapshot_id::text] collate "C", 0),
+    p_exclusive
+)::pkgdb.lock_key;
+
 create function pkgdb.registration_lock(
     p_namespace text, p_scope_id bigint, p_ecosystem text, p_normalized_name text
 )

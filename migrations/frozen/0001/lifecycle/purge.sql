@@ -16,9 +16,11 @@ comment on type pkgdb.purge_report is
     'publications that ended, retired backends; pinned counts the ghosts that a snapshot still '
     'contains.';
 
--- Whether a snapshot contains what lived in a repository from one epoch until before another.
+-- Whether a snapshot contains what lived in a repository from one epoch until before another: a
+-- version, or a file of it.
 create function pkgdb.is_pinned(
-    p_namespace text, p_repository_id bigint, p_added_epoch bigint, p_removed_epoch bigint
+    p_namespace text, p_repository_id bigint, p_registration_id bigint, p_version_id bigint,
+    p_added_epoch bigint, p_removed_epoch bigint
 )
 returns boolean
 language plpgsql
@@ -28,7 +30,12 @@ begin
     return exists (
         select from pkgdb.snapshot s
          where s.namespace = p_namespace and s.repository_id = p_repository_id
-           and s.epoch >= p_added_epoch and s.epoch < p_removed_epoch);
+           and s.epoch >= p_added_epoch and s.epoch < p_removed_epoch)
+        or exists (
+        select from pkgdb.snapshot_member m
+         where m.namespace = p_namespace and m.registration_id = p_registration_id
+           and m.version_id = p_version_id
+           and m.epoch >= p_added_epoch and m.epoch < p_removed_epoch);
 end;
 $$;
 
@@ -82,7 +89,9 @@ begin
      where v.namespace = p_namespace and v.status in ('failed', 'pending_destruction')
        and v.removed_at <= v_before
        and (v_repository_id is null or r.repository_id = v_repository_id)
-       and pkgdb.is_pinned(p_namespace, r.repository_id, v.added_epoch, v.removed_epoch);
+       and pkgdb.is_pinned(
+            p_namespace, r.repository_id, v.registration_id, v.version_id, v.added_epoch,
+            v.removed_epoch);
 
     -- Versions, oldest ghost first. The row lock makes a restore wait, and skips what a restore
     -- holds.
@@ -96,7 +105,8 @@ begin
                and v.removed_at <= v_before
                and (v_repository_id is null or r.repository_id = v_repository_id)
                and not pkgdb.is_pinned(
-                    p_namespace, r.repository_id, v.added_epoch, v.removed_epoch)
+                    p_namespace, r.repository_id, v.registration_id, v.version_id,
+                    v.added_epoch, v.removed_epoch)
              order by v.removed_at, v.version_id
              limit p_limit
                for update of v skip locked) g;
@@ -107,6 +117,14 @@ begin
            and f.version_id = g.version_id
         returning f.sha256)
     select count(*), array_agg(g.sha256) into v_report.files, v_digests from gone g;
+    delete from pkgdb.dependency d
+     using unnest(v_registrations, v_versions) g (registration_id, version_id)
+     where d.namespace = p_namespace and d.registration_id = g.registration_id
+       and d.version_id = g.version_id;
+    delete from pkgdb.mirror_version m
+     using unnest(v_registrations, v_versions) g (registration_id, version_id)
+     where m.namespace = p_namespace and m.registration_id = g.registration_id
+       and m.version_id = g.version_id;
     delete from pkgdb.package_version v
      using unnest(v_registrations, v_versions) g (registration_id, version_id)
      where v.namespace = p_namespace and v.registration_id = g.registration_id
@@ -130,7 +148,8 @@ begin
            and d.removed_at <= v_before
            and (v_repository_id is null or r.repository_id = v_repository_id)
            and not pkgdb.is_pinned(
-                p_namespace, r.repository_id, d.added_epoch, d.removed_epoch)
+                p_namespace, r.repository_id, d.registration_id, d.version_id, d.added_epoch,
+                d.removed_epoch)
            and exists (
                 select from pkgdb.package_version v
                  where v.namespace = p_namespace and v.registration_id = d.registration_id
@@ -161,6 +180,16 @@ begin
     get diagnostics v_report.requests = row_count;
 
     v_report.publications := pkgdb.purge_publications(p_namespace, v_now, p_limit);
+    with g as materialized (
+        select u.update_id
+          from pkgdb.mirror_update u
+         where u.namespace = p_namespace and u.expires_at <= v_now
+         order by u.expires_at
+         limit p_limit
+           for update skip locked)
+    delete from pkgdb.mirror_update u
+     using g
+     where u.namespace = p_namespace and u.update_id = g.update_id;
 
     v_report.repositories := pkgdb.purge_dropped(p_namespace, v_before, p_limit);
     delete from pkgdb.backend b
@@ -177,10 +206,10 @@ $$;
 comment on function pkgdb.purge is
     'Removes versions and files that were deleted, or failed, at least p_older_than ago and that '
     'no snapshot contains; at most p_limit of each per call, of one repository or of all; '
-    'besides, expired request keys, publications that ended a week ago, and what is left of '
-    'dropped repositories and retired backends. Bytes stay for the collector. Several purges at '
-    'once share the work. Errors: RG400 malformed argument, RG404 no such repository, RG405 '
-    'isolation level.';
+    'besides, expired request keys, publications and mirror updates that ended a week ago, and '
+    'what is left of dropped repositories and retired backends. Bytes stay for the collector. '
+    'Several purges at once share the work. Errors: RG400 malformed argument, RG404 no such '
+    'repository, RG405 isolation level.';
 grant execute on function pkgdb.purge to pkgdb_operator;
 
 -- Removes publications that no repeated request can ask for any longer.
@@ -242,6 +271,10 @@ begin
        and not exists (
             select from pkgdb.registration r
              where r.namespace = p_namespace and r.repository_id = d.repository_id);
+    delete from pkgdb.mirror m
+     using pkgdb.repository d
+     where m.namespace = p_namespace and d.namespace = p_namespace
+       and d.repository_id = m.repository_id and d.status = 'dropped';
     with g as materialized (
         select d.repository_id
           from pkgdb.repository d

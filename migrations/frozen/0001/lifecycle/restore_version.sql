@@ -81,6 +81,10 @@ begin
              v_ghost.variant, 'available', v_ghost.listed, v_ghost.yank_reason,
              v_ghost.deprecation, v_ghost.metadata, v_repository.epoch, v_now, v_now)
         returning * into v_version;
+        perform pkgdb.insert_dependencies(
+            v_version,
+            pkgdb.version_dependencies(
+                p_namespace, v_ghost.registration_id, v_ghost.version_id));
         -- Its files: those that went with it, not those that had been deleted before.
         for v_role, v_files in
             select f.role,

@@ -3,7 +3,7 @@
 create function pkgdb.begin_publication(
     p_namespace pkgdb.string, p_repository pkgdb.string, p_ecosystem pkgdb.string,
     p_name pkgdb.string, p_version pkgdb.string, p_variant pkgdb.string default '',
-    p_files jsonb default '[]', p_metadata jsonb default '{}',
+    p_files jsonb default '[]', p_metadata jsonb default '{}', p_dependencies jsonb default '[]',
     p_role pkgdb.string default 'main', p_lease interval default '15 minutes',
     p_request_key pkgdb.string default null, p_actor pkgdb.string default null
 )
@@ -18,6 +18,7 @@ declare
     v_ecosystem    pkgdb.ecosystem;
     v_registration pkgdb.registration;
     v_files        pkgdb.file_spec[];
+    v_dependencies pkgdb.dependency_spec[];
     v_normalized   text;
     v_content      bytea;
     v_version      pkgdb.package_version;
@@ -40,10 +41,11 @@ begin
     v_repository := v_locked.repository;
     v_ecosystem := v_locked.ecosystem;
     v_registration := v_locked.registration;
+    v_dependencies := pkgdb.read_dependencies(p_dependencies, v_ecosystem.name_rule);
     v_normalized := pkgdb.scheme_normalize_version(
         coalesce(v_registration.scheme, v_ecosystem.scheme), p_version);
     v_content := pkgdb.publication_content(
-        v_locked, v_normalized, p_variant, p_role, v_files, p_metadata);
+        v_locked, v_normalized, p_variant, p_role, v_files, p_metadata, v_dependencies);
 
     -- The same request again.
     select * into v_publication
@@ -95,7 +97,7 @@ begin
     v_missing := v_files;
     if v_version.version_id is not null then
         v_missing := pkgdb.check_extension(
-            v_locked, v_version, v_files, p_metadata, p_role);
+            v_locked, v_version, v_files, p_metadata, v_dependencies, p_role);
         -- What is neither missing nor published is on its way in somebody else's publication.
         select p.* into v_publication
           from unnest(v_files) n
@@ -131,6 +133,7 @@ begin
             (p_namespace, v_registration.registration_id, v_registration.scheme,
              pkgdb.stored_version(p_version), p_variant, 'processing', v_now)
         returning * into v_version;
+        perform pkgdb.insert_dependencies(v_version, v_dependencies);
     end if;
 
     v_now := pkgdb.clock();
@@ -153,23 +156,23 @@ begin
 end;
 $$;
 comment on function pkgdb.begin_publication is
-    'Reserves a version, invisible until it is committed, and the names of its files (p_files and '
-    'p_metadata as in publish; p_role side: files attached to a published version). Several open '
-    'publications fill one new version as long as their file names differ. Upload copies, report '
-    'each with record_copy, then commit_publication; renew the lease on long ways. Outcome begun; '
-    'resumed (the same actor with the same p_request_key, or anyone with the same content after '
-    'the lease: with a new fence); in_progress (somebody else is at it: fence null); unchanged '
-    '(all of it is published). Errors: RG400 malformed argument, RG403 mirror, reserved or '
-    'protected name, immutable, RG404 no such repository, or no version to attach to, RG405 '
-    'isolation level, RG409 exists or is being published with other content, the name is taken, '
-    'or p_request_key was used for other content, RG410 deleted and reuse forbidden, RG422 not '
-    'available.';
+    'Reserves a version, invisible until it is committed, and the names of its files (p_files, '
+    'p_metadata and p_dependencies as in publish; p_role side: files attached to a published '
+    'version). Several open publications fill one new version as long as their file names '
+    'differ. Upload copies, report each with record_copy, then commit_publication; renew the '
+    'lease on long ways. Outcome begun; resumed (the same actor with the same p_request_key, or '
+    'anyone with the same content after the lease: with a new fence); in_progress (somebody else '
+    'is at it: fence null); unchanged (all of it is published). Errors: RG400 malformed '
+    'argument, RG403 mirror, reserved or protected name, immutable, RG404 no such repository, or '
+    'no version to attach to, RG405 isolation level, RG409 exists or is being published with '
+    'other content, the name is taken, or p_request_key was used for other content, RG410 '
+    'deleted and reuse forbidden, RG422 not available.';
 grant execute on function pkgdb.begin_publication to pkgdb_publisher;
 
 -- All that a publication publishes, as one digest.
 create function pkgdb.publication_content(
     p_locked pkgdb.locked_name, p_normalized_version text, p_variant text, p_role text,
-    p_files pkgdb.file_spec[], p_metadata jsonb
+    p_files pkgdb.file_spec[], p_metadata jsonb, p_dependencies pkgdb.dependency_spec[]
 )
 returns bytea
 language plpgsql
@@ -179,7 +182,7 @@ begin
     return sha256(convert_to(jsonb_build_array(
         (p_locked.repository).repository_id, (p_locked.ecosystem).ecosystem,
         p_locked.normalized_name, p_normalized_version, p_variant, p_role,
-        to_jsonb(p_files), p_metadata)::text, 'UTF8'));
+        to_jsonb(p_files), p_metadata, to_jsonb(p_dependencies))::text, 'UTF8'));
 end;
 $$;
 
@@ -236,7 +239,7 @@ $$;
 -- What files a version, published or being published, can still be given: those it does not have.
 create function pkgdb.check_extension(
     p_locked pkgdb.locked_name, p_version pkgdb.package_version, p_files pkgdb.file_spec[],
-    p_metadata jsonb, p_role text
+    p_metadata jsonb, p_dependencies pkgdb.dependency_spec[], p_role text
 )
 returns pkgdb.file_spec[]
 language plpgsql
@@ -261,6 +264,16 @@ begin
             message = format('version %s exists, or is being published, with other metadata',
                              pkgdb.quoted(p_version.version));
     end if;
+    if p_version.status = 'processing' and p_dependencies is distinct from
+        pkgdb.version_dependencies(
+            p_version.namespace, p_version.registration_id, p_version.version_id)
+    then
+        raise exception using
+            errcode = 'RG409',
+            message = format('version %s is being published with other dependencies',
+                             pkgdb.quoted(p_version.version));
+    end if;
+    perform pkgdb.check_dependencies(p_version, p_dependencies);
     v_missing := pkgdb.missing_files(p_version, p_files);
     if p_version.status <> 'processing' and v_missing = '{}' then
         return v_missing;

@@ -241,6 +241,8 @@ begin
          where f.namespace = p_namespace and f.registration_id = p_registration_id
         returning f.sha256)
     select array_agg(g.sha256) into v_digests from gone g;
+    delete from pkgdb.dependency d
+     where d.namespace = p_namespace and d.registration_id = p_registration_id;
     delete from pkgdb.package_version v
      where v.namespace = p_namespace and v.registration_id = p_registration_id;
     delete from pkgdb.registration r

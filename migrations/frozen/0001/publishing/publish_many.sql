@@ -3,6 +3,12 @@
 -- What is plain (a new identity, nothing in its way) is written set by set; the rest goes through
 -- publish_version, as if each item were a call of its own. The items of one package take effect in
 -- their order; between packages there is none.
+--
+-- A namespace that has just been filled looks empty to the planner until its tables are analysed,
+-- and so does a table to a plan that was kept from when it was empty; a join would then read it
+-- once for each item. Hence the set-wise helpers plan anew each time, by the tables' real sizes;
+-- they probe whole keys by laterals that `offset 0` keeps apart, and name the namespace by a
+-- column, so that no statistics say that it has no rows.
 
 create type pkgdb.bulk_ref as (
     item            integer,
@@ -25,6 +31,7 @@ create type pkgdb.bulk_item as (
     variant            text,
     files              pkgdb.file_spec[],
     metadata           jsonb,
+    dependencies       pkgdb.dependency_spec[],
     normalized_name    text,
     normalized_version text,
     message            text,     -- why it is malformed, or null
@@ -45,9 +52,11 @@ declare
 begin
     v_item.item := p_item;
     if jsonb_typeof(p_value) <> 'object'
-        or p_value - array['ecosystem', 'name', 'version', 'variant', 'files', 'metadata'] <> '{}'
+        or p_value - array['ecosystem', 'name', 'version', 'variant', 'files', 'metadata',
+                           'dependencies'] <> '{}'
     then
-        v_item.message := 'is not an object of ecosystem, name, version, variant, files, metadata';
+        v_item.message := 'is not an object of ecosystem, name, version, variant, files, '
+                          'metadata, dependencies';
         return v_item;
     end if;
 
@@ -68,6 +77,8 @@ begin
             perform pkgdb.check_metadata(v_item.metadata);
         end if;
         v_item.files := pkgdb.read_files(coalesce(p_value -> 'files', '[]'));
+        v_item.dependencies := pkgdb.read_dependencies(
+            coalesce(p_value -> 'dependencies', '[]'), p_ecosystem.name_rule);
         v_item.normalized_name := pkgdb.rule_normalize_name(p_ecosystem.name_rule, v_item.name);
         v_item.normalized_version :=
             pkgdb.scheme_normalize_version(p_ecosystem.scheme, v_item.version);
@@ -89,6 +100,8 @@ create function pkgdb.classify_items(
 returns pkgdb.bulk_item[]
 language plpgsql
 stable
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
 as $$
 declare
     v_namespace text := p_repository.namespace;
@@ -114,7 +127,7 @@ begin
                            and k.repository_id = p_repository.repository_id
                            and not exists (
                                 select from pkgdb.blob_copy c
-                                 where c.namespace = v_namespace and c.sha256 = f.sha256
+                                 where c.namespace = k.namespace and c.sha256 = f.sha256
                                    and c.backend_id = k.backend_id and c.state = 'present'
                                 offset 0)
                         offset 0) as suspect
@@ -126,6 +139,7 @@ begin
 
     return array(
         select (c.item, c.ecosystem, c.name, c.version, c.variant, c.files, c.metadata,
+                c.dependencies,
                 c.normalized_name, c.normalized_version, c.message,
                 bool_and(
                     c.message is null
@@ -143,7 +157,7 @@ begin
                                   and r.status = 'active' and r.scheme = e.scheme end
                     and not exists (
                         select from pkgdb.package_version v
-                         where v.namespace = v_namespace and v.registration_id = r.registration_id
+                         where v.namespace = r.namespace and v.registration_id = r.registration_id
                            and v.normalized_version = c.normalized_version
                            and v.variant = c.variant
                            and v.status in ('processing', 'available', 'quarantined')
@@ -152,7 +166,7 @@ begin
                         select from unnest(c.files) n
                          where exists (
                             select from pkgdb.file f
-                             where f.namespace = v_namespace
+                             where f.namespace = r.namespace
                                and f.registration_id = r.registration_id
                                and f.filename_scope_id = 0 and f.filename = n.filename
                                and f.status in ('processing', 'available')
@@ -160,7 +174,7 @@ begin
                         offset 0))
                     and (p_repository.reuse = 'always' or not exists (
                         select from pkgdb.tombstone t
-                         where t.namespace = v_namespace and t.registration_id = r.registration_id
+                         where t.namespace = r.namespace and t.registration_id = r.registration_id
                            and t.normalized_version = c.normalized_version
                            and t.variant = c.variant and t.filename = ''
                         offset 0))
@@ -173,11 +187,14 @@ begin
                            order by i.item) as occurrence
                   from unnest(p_items) i) c
           left join pkgdb.ecosystem e on e.ecosystem = c.ecosystem
+          cross join lateral (
+               select v_namespace as namespace,
+                      pkgdb.claim_scope_id(p_repository, e) as scope_id
+               offset 0) k
           left join lateral (
                select n.*
                  from pkgdb.registration n
-                where n.namespace = v_namespace
-                  and n.scope_id = pkgdb.claim_scope_id(p_repository, e)
+                where n.namespace = k.namespace and n.scope_id = k.scope_id
                   and n.ecosystem = c.ecosystem and n.normalized_name = c.normalized_name
                offset 0) r on true
          order by c.item);
@@ -189,6 +206,8 @@ $$;
 create function pkgdb.claim_names(p_repository pkgdb.repository, p_items pkgdb.bulk_item[])
 returns pkgdb.bulk_item[]
 language plpgsql
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := pkgdb.clock();
@@ -208,16 +227,20 @@ begin
 
     return array(
         select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
+                i.dependencies,
                 i.normalized_name, i.normalized_version, i.message,
                 i.plain and r.repository_id = p_repository.repository_id, r, null, null
                )::pkgdb.bulk_item
           from unnest(p_items) i
           left join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
+          cross join lateral (
+               select p_repository.namespace as namespace,
+                      pkgdb.claim_scope_id(p_repository, e) as scope_id
+               offset 0) k
           left join lateral (
                select n.*
                  from pkgdb.registration n
-                where n.namespace = p_repository.namespace
-                  and n.scope_id = pkgdb.claim_scope_id(p_repository, e)
+                where n.namespace = k.namespace and n.scope_id = k.scope_id
                   and n.ecosystem = i.ecosystem and n.normalized_name = i.normalized_name
                offset 0) r on true
          order by i.item);
@@ -230,6 +253,8 @@ create function pkgdb.insert_plain_items(
 )
 returns pkgdb.bulk_item[]
 language plpgsql
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
 as $$
 declare
     v_namespace text := p_repository.namespace;
@@ -280,6 +305,7 @@ begin
     -- The live row of each identity is the one just written.
     v_items := array(
         select (i.item, i.ecosystem, i.name, v.version, i.variant, i.files, i.metadata,
+                i.dependencies,
                 i.normalized_name, i.normalized_version, i.message, i.plain, i.registration,
                 v.version_id,
                 (i.registration).revision + row_number() over (
@@ -289,13 +315,22 @@ begin
           cross join lateral (
                select n.version_id, n.version
                  from pkgdb.package_version n
-                where n.namespace = v_namespace
+                where n.namespace = (i.registration).namespace
                   and n.registration_id = (i.registration).registration_id
                   and n.normalized_version = i.normalized_version and n.variant = i.variant
                   and n.status in ('processing', 'available', 'quarantined')
                offset 0) v
          where i.plain
          order by i.item);
+
+    insert into pkgdb.dependency
+        (namespace, registration_id, version_id, position, alternative, kind, scheme, name,
+         architecture, lower_version, lower_strict, upper_version, upper_strict)
+    select v_namespace, (i.registration).registration_id, i.version_id, d.position, d.alternative,
+           d.kind, (i.registration).scheme, d.name, d.architecture, d.lower_version,
+           d.lower_strict, d.upper_version, d.upper_strict
+      from unnest(v_items) i
+      cross join lateral unnest(i.dependencies) d;
 
     insert into pkgdb.file
         (namespace, registration_id, version_id, filename, filename_scope_id, role, sha256,
@@ -320,14 +355,14 @@ begin
        set latest_version_id = (
                select v.version_id
                  from pkgdb.package_version v
-                where v.namespace = v_namespace and v.registration_id = r.registration_id
+                where v.namespace = r.namespace and v.registration_id = r.registration_id
                   and v.status = 'available' and v.listed
                 order by v.version_key desc, v.version_id desc
                 limit 1),
            latest_stable_version_id = (
                select v.version_id
                  from pkgdb.package_version v
-                where v.namespace = v_namespace and v.registration_id = r.registration_id
+                where v.namespace = r.namespace and v.registration_id = r.registration_id
                   and v.status = 'available' and v.listed and not v.prerelease
                 order by v.version_key desc, v.version_id desc
                 limit 1),
@@ -336,12 +371,13 @@ begin
            byte_count = r.byte_count + g.bytes,
            revision = r.revision + g.versions,
            updated_at = v_now
-      from (select (i.registration).registration_id, count(*) as versions,
+      from (select (i.registration).namespace, (i.registration).registration_id,
+                   count(*) as versions,
                    sum(cardinality(i.files)) as files,
                    sum((select coalesce(sum(f.size), 0) from unnest(i.files) f)) as bytes
               from unnest(v_items) i
-             group by (i.registration).registration_id) g
-     where r.namespace = v_namespace and r.registration_id = g.registration_id;
+             group by (i.registration).namespace, (i.registration).registration_id) g
+     where r.namespace = g.namespace and r.registration_id = g.registration_id;
 
     return v_items;
 end;
@@ -356,9 +392,6 @@ returns setof pkgdb.bulk_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
--- A namespace that has just been filled looks empty to the planner until its tables are analysed,
--- and a join would read it once for each item. Hence probes of whole keys by laterals that `offset
--- 0` keeps apart, plans that do not look at the namespace's statistics, and no sequential scans.
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
@@ -418,7 +451,7 @@ begin
             )::pkgdb.locked_name;
             v_ref := pkgdb.publish_version(
                 v_locked, v_item.name, v_item.version, v_item.variant, v_item.files,
-                v_item.metadata, p_actor);
+                v_item.metadata, v_item.dependencies, p_actor);
             v_results := v_results || (
                 v_item.item, v_ref.registration_id, v_ref.version_id, v_ref.revision,
                 v_ref.outcome, null, null)::pkgdb.bulk_ref;
@@ -444,11 +477,12 @@ begin
 end;
 $$;
 comment on function pkgdb.publish_many is
-    'Publishes an array of {ecosystem, name, version, variant, files, metadata} as publish does, '
-    'in one transaction and under one lock. Returns a row per item: created, files_added, '
-    'unchanged, or, unless p_strict, refused with SQLSTATE and message while the others are '
-    'published. With p_strict the first refused item raises its error and nothing changes. Takes '
-    'the repository for itself, waiting at most 10 seconds. Errors: RG400 malformed argument, '
+    'Publishes an array of {ecosystem, name, version, variant, files, metadata, dependencies} as '
+    'publish does, in one transaction and under one lock. Returns a row per item: created, '
+    'files_added, unchanged, or, unless p_strict, refused with SQLSTATE and message while the '
+    'others are published. With p_strict the first refused item raises its error and nothing '
+    'changes. Takes the repository for itself, waiting at most 10 seconds. Errors: RG400 malformed '
+    'argument, '
     'RG403 mirror, RG404 no such repository, RG405 isolation level, RG422 lock held shared, 55P03 '
     'lock timeout; of an item: those of publish.';
 grant execute on function pkgdb.publish_many to pkgdb_publisher;

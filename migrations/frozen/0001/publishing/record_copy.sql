@@ -11,9 +11,6 @@ as $$
 declare
     v_digest      bytea := pkgdb.read_digest(p_sha256);
     v_publication pkgdb.publication;
-    v_backend     pkgdb.backend;
-    v_copy        pkgdb.blob_copy;
-    v_now         timestamptz;
 begin
     perform pkgdb.lock_keys(variadic '{}');
     perform pkgdb.check_text('namespace', p_namespace, 255);
@@ -35,6 +32,30 @@ begin
                              p_publication_id, pkgdb.quoted(p_sha256), pkgdb.quoted(p_namespace));
     end if;
     perform pkgdb.check_fence(v_publication, p_fence);
+    return pkgdb.record_present(p_namespace, p_backend, p_sha256, p_generation);
+end;
+$$;
+comment on function pkgdb.record_copy is
+    'Records that the bytes p_sha256 (64 hexadecimal digits) of a publication are on a backend, '
+    'under the key of p_generation; their digest was taken while they were sent. Outcome recorded '
+    'or unchanged. Errors: RG400 malformed argument, RG404 no such publication, bytes or backend, '
+    'RG405 isolation level, RG412 stale fence or generation, RG422 the publication has ended.';
+grant execute on function pkgdb.record_copy to pkgdb_publisher;
+
+-- Notes that a copy is on its backend, for whoever has brought it.
+create function pkgdb.record_present(
+    p_namespace text, p_backend text, p_sha256 text, p_generation bigint
+)
+returns pkgdb.copy_ref
+language plpgsql
+as $$
+declare
+    v_digest  bytea := pkgdb.read_digest(p_sha256);
+    v_backend pkgdb.backend;
+    v_copy    pkgdb.blob_copy;
+    v_now     timestamptz;
+begin
+    perform pkgdb.check_given('generation', p_generation);
     v_backend := pkgdb.hold_backend(p_namespace, p_backend);
     v_copy := pkgdb.lock_copy(v_backend, v_digest, p_generation);
     if v_copy.generation is null or v_copy.state not in ('pending', 'present') then
@@ -62,9 +83,3 @@ begin
     return (p_backend, p_sha256, p_generation, 'present', 'recorded')::pkgdb.copy_ref;
 end;
 $$;
-comment on function pkgdb.record_copy is
-    'Records that the bytes p_sha256 (64 hexadecimal digits) of a publication are on a backend, '
-    'under the key of p_generation; their digest was taken while they were sent. Outcome recorded '
-    'or unchanged. Errors: RG400 malformed argument, RG404 no such publication, bytes or backend, '
-    'RG405 isolation level, RG412 stale fence or generation, RG422 the publication has ended.';
-grant execute on function pkgdb.record_copy to pkgdb_publisher;

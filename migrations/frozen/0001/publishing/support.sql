@@ -442,7 +442,8 @@ $$;
 -- Publishes a version under a name that is locked.
 create function pkgdb.publish_version(
     p_locked pkgdb.locked_name, p_name text, p_version text, p_variant text,
-    p_files pkgdb.file_spec[], p_metadata jsonb, p_actor text
+    p_files pkgdb.file_spec[], p_metadata jsonb, p_dependencies pkgdb.dependency_spec[],
+    p_actor text
 )
 returns pkgdb.version_ref
 language plpgsql
@@ -482,6 +483,9 @@ begin
              pkgdb.stored_version(p_version), p_variant, 'available', p_metadata,
              v_repository.epoch, v_now, v_now)
         returning * into v_version;
+        if p_dependencies <> '{}' then
+            perform pkgdb.insert_dependencies(v_version, p_dependencies);
+        end if;
         if p_files <> '{}' then
             v_bytes := pkgdb.insert_files(p_locked, v_version, p_files, 'main');
         end if;
@@ -503,6 +507,7 @@ begin
             message = format('version %s of %s exists with other metadata',
                              pkgdb.quoted(p_version), pkgdb.quoted(p_name));
     end if;
+    perform pkgdb.check_dependencies(v_version, p_dependencies);
     v_missing := pkgdb.missing_files(v_version, p_files);
     perform pkgdb.check_none_on_its_way(v_version, p_files);
     if v_missing = '{}' then

@@ -49,6 +49,9 @@ begin
           from unnest(v_digests) d (sha256)
          where not exists (
             select from pkgdb.file f
+             where f.namespace = p_namespace and f.sha256 = d.sha256)
+           and not exists (
+            select from pkgdb.mirror_file f
              where f.namespace = p_namespace and f.sha256 = d.sha256));
     perform from pkgdb.blob_copy c
       where c.namespace = p_namespace and c.sha256 = any (v_unneeded)

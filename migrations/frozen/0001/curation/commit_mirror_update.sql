@@ -1,0 +1,392 @@
+-- Brings a mirror to what was staged, all at once: what is new comes in, what upstream has no
+-- longer goes, what has other content there is replaced.
+create function pkgdb.commit_mirror_update(
+    p_namespace pkgdb.string, p_update_id bigint, p_fence bigint,
+    p_actor pkgdb.string default null
+)
+returns pkgdb.mirror_ref
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
+set jit = off
+as $$
+declare
+    v_locked     pkgdb.locked_update;
+    v_update     pkgdb.mirror_update;
+    v_repository pkgdb.repository;
+    v_now        timestamptz;
+    v_report     jsonb;
+    v_digests    bytea[];
+begin
+    if p_actor is not null then
+        perform pkgdb.check_text('actor', p_actor, 255);
+    end if;
+    v_locked := pkgdb.lock_update(p_namespace, p_update_id, true);
+    v_update := v_locked.mirror_update;
+    v_repository := v_locked.repository;
+    if v_update.status = 'committed' then
+        return pkgdb.mirror_ref(v_update, null, 'unchanged');
+    end if;
+    perform pkgdb.check_update(v_update, p_fence);
+    perform pkgdb.check_stored(v_repository, pkgdb.wanted_digests(v_locked));
+
+    v_report := pkgdb.apply_update(v_locked, p_actor);
+    v_now := pkgdb.clock();
+    insert into pkgdb.mirror as m (namespace, repository_id, release, updated_at)
+    values (p_namespace, v_repository.repository_id, v_update.release, v_now)
+    on conflict (namespace, repository_id)
+    do update set release = excluded.release, updated_at = excluded.updated_at;
+    perform pkgdb.touch_repository(v_repository, 'updated', p_actor);
+    v_digests := pkgdb.end_update(v_update, 'committed', null, v_report);
+    v_update.status := 'committed';
+    v_update.report := v_report;
+    -- What the filter left out was brought in vain. Last, as others may wait for these rows.
+    perform pkgdb.mark_unneeded(p_namespace, v_digests);
+    return pkgdb.mirror_ref(v_update, null, 'committed');
+end;
+$$;
+comment on function pkgdb.commit_mirror_update is
+    'Makes a mirror what was staged and its filter lets in, in one transaction; quarantine, '
+    'listing and deprecation of what is replaced are kept. Takes the repository for itself, '
+    'waiting at most 10 seconds. Outcome committed or unchanged; report says how many versions '
+    'were added, removed, changed, unchanged, left out because their names are protected, and '
+    'filtered. Errors: RG400 malformed argument, RG404 no such update, RG405 isolation level, '
+    'RG409 two versions of upstream have files of one name, RG412 stale fence, RG422 the update '
+    'has ended, bytes are missing, or lock held shared, 55P03 lock timeout.';
+grant execute on function pkgdb.commit_mirror_update to pkgdb_operator;
+
+-- The staged items that the mirror's filter lets in, apart from protected names.
+create function pkgdb.wanted_items(p_locked pkgdb.locked_update)
+returns setof pkgdb.mirror_item
+language plpgsql
+stable
+as $$
+declare
+    v_update pkgdb.mirror_update := p_locked.mirror_update;
+    v_ids    bigint[];
+begin
+    if coalesce(v_update.upstream ->> 'filter', '') = '' then
+        return query
+        select i.*
+          from pkgdb.mirror_item i
+         where i.namespace = v_update.namespace and i.update_id = v_update.update_id
+           and not pkgdb.is_protected(
+                (p_locked.repository).protected_names, i.normalized_name);
+        return;
+    end if;
+    v_ids := pkgdb.filter_staged(v_update);
+    return query
+    select (s.item).*
+      from (select i as item,
+                   row_number() over (
+                       order by i.ecosystem, i.normalized_name, i.normalized_version, i.variant)
+                   as id
+              from pkgdb.mirror_item i
+             where i.namespace = v_update.namespace and i.update_id = v_update.update_id) s
+      join unnest(v_ids) w (id) on w.id = s.id
+     where not pkgdb.is_protected(
+            (p_locked.repository).protected_names, (s.item).normalized_name);
+end;
+$$;
+
+-- Staged items as the query language and the resolver look at published versions; version_id is
+-- their place.
+create type pkgdb.staged_version as (
+    namespace          text,
+    registration_id    bigint,
+    version_id         bigint,
+    ecosystem          text,
+    name               text,
+    normalized_name    text,
+    scheme             text,
+    version            text,
+    normalized_version text,
+    variant            text,
+    version_key        bytea,
+    metadata           jsonb,
+    dependencies       pkgdb.dependency_spec[]
+);
+
+create function pkgdb.staged_versions(p_update pkgdb.mirror_update)
+returns setof pkgdb.staged_version
+language plpgsql
+stable
+as $$
+begin
+    return query
+    select i.namespace::text, 0::bigint,
+           row_number() over (
+               order by i.ecosystem, i.normalized_name, i.normalized_version, i.variant),
+           i.ecosystem::text, i.item ->> 'name', i.normalized_name::text, e.scheme::text,
+           i.item ->> 'version', i.normalized_version::text, i.variant::text,
+           pkgdb.scheme_version_key(e.scheme, i.item ->> 'version'),
+           coalesce(i.item -> 'metadata', '{}'),
+           pkgdb.read_dependencies(coalesce(i.item -> 'dependencies', '[]'), e.name_rule)
+      from pkgdb.mirror_item i
+      join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
+     where i.namespace = p_update.namespace and i.update_id = p_update.update_id;
+end;
+$$;
+
+-- What a staged item provides, as rows of the table that has it of published ones.
+create function pkgdb.staged_provides(p_version pkgdb.staged_version)
+returns setof pkgdb.dependency
+language plpgsql
+immutable parallel safe
+as $$
+begin
+    return query
+    select p_version.namespace::pkgdb.string, p_version.registration_id, p_version.version_id,
+           d.position, d.alternative, d.kind::pkgdb.string, p_version.scheme::pkgdb.string,
+           d.name::pkgdb.string, d.architecture, d.lower_version, d.lower_strict,
+           d.upper_version, d.upper_strict,
+           case when d.lower_version is not null
+                then pkgdb.scheme_version_key(p_version.scheme, d.lower_version) end,
+           case when d.upper_version is not null
+                then pkgdb.scheme_version_key(p_version.scheme, d.upper_version) end
+      from unnest(p_version.dependencies) d
+     where d.kind = 'provides';
+end;
+$$;
+
+-- The places of the staged items that the filter matches, with what they depend on where it says
+-- so.
+create function pkgdb.filter_staged(p_update pkgdb.mirror_update)
+returns bigint[]
+language plpgsql
+stable
+as $$
+declare
+    v_kinds   constant text[] := array['depends', 'pre-depends'];
+    v_matcher pkgdb.compiled_query;
+    v_ids     bigint[];
+    v_graph   pkgdb.package_graph;
+begin
+    -- What a package provides is looked up in what was staged of it.
+    v_matcher := pkgdb.compile_query(p_update.upstream ->> 'filter');
+    execute format(
+        'select coalesce(array_agg(v.version_id), ''{}'')
+           from pkgdb.staged_versions($3) v
+          cross join lateral (
+               select v.ecosystem, v.name, v.normalized_name) g
+          where %s',
+        replace(v_matcher.condition, 'pkgdb.dependency d', 'pkgdb.staged_provides(v) d'))
+       into v_ids
+      using v_matcher.parameters, v_matcher.keys, p_update;
+    if not coalesce((p_update.upstream -> 'filter_with_deps')::boolean, false) then
+        return v_ids;
+    end if;
+
+    select array_agg(
+               (s.version_id, s.ecosystem, s.normalized_name, s.variant, s.version_key
+               )::pkgdb.node)
+      into v_graph.nodes
+      from pkgdb.staged_versions(p_update) s;
+    select array_agg(
+               (s.version_id, d.position, d.alternative, d.kind, d.name, d.architecture,
+                case when d.lower_version is not null
+                     then pkgdb.scheme_version_key(s.scheme, d.lower_version) end,
+                d.lower_strict,
+                case when d.upper_version is not null
+                     then pkgdb.scheme_version_key(s.scheme, d.upper_version) end,
+                d.upper_strict)::pkgdb.relation)
+      into v_graph.relations
+      from pkgdb.staged_versions(p_update) s
+      cross join lateral unnest(s.dependencies) d
+     where d.kind = 'provides' or d.kind = any (v_kinds);
+    return pkgdb.follow_dependencies(
+        v_graph, v_ids, '{}', array(select n.id from unnest(v_graph.nodes) n),
+        pkgdb.architectures_of(array(select n.variant from unnest(v_graph.nodes) n)), v_kinds);
+end;
+$$;
+
+-- Writes the difference between a mirror and what was staged. The repository is held exclusively.
+create function pkgdb.apply_update(p_locked pkgdb.locked_update, p_actor text)
+returns jsonb
+language plpgsql
+as $$
+declare
+    v_repository pkgdb.repository := p_locked.repository;
+    v_update     pkgdb.mirror_update := p_locked.mirror_update;
+    v_wanted     pkgdb.mirror_item[];
+    v_new        pkgdb.mirror_item[];
+    v_gone       pkgdb.member[];
+    v_kept       pkgdb.package_version[];
+    v_tags       pkgdb.tag[];
+    v_protected  bigint;
+    v_changed    bigint;
+begin
+    v_wanted := array(select w from pkgdb.wanted_items(p_locked) w);
+    select count(*) into v_protected
+      from pkgdb.mirror_item i
+     where i.namespace = v_update.namespace and i.update_id = v_update.update_id
+       and pkgdb.is_protected(v_repository.protected_names, i.normalized_name);
+
+    -- What is there and is not wanted just so, and what is wanted and not there just so.
+    select coalesce(array_agg(
+               (v.namespace, v.registration_id, v.version_id, v_repository.epoch)::pkgdb.member)
+               filter (where w.content is distinct from c.content), '{}'),
+           coalesce(array_agg(v)
+               filter (where w.content is distinct from c.content and w.content is not null
+                         and (v.status = 'quarantined' or not v.listed
+                              or v.deprecation is not null)), '{}'),
+           count(*) filter (where w.content is distinct from c.content and w.content is not null)
+      into v_gone, v_kept, v_changed
+      from pkgdb.registration g
+      join pkgdb.package_version v
+        on v.namespace = g.namespace and v.registration_id = g.registration_id
+       and v.status in ('available', 'quarantined')
+      left join pkgdb.mirror_version c
+        on c.namespace = v.namespace and c.registration_id = v.registration_id
+       and c.version_id = v.version_id
+      left join unnest(v_wanted) w
+        on w.ecosystem = g.ecosystem and w.normalized_name = g.normalized_name
+       and w.normalized_version = v.normalized_version and w.variant = v.variant
+     where g.namespace = v_update.namespace and g.repository_id = v_repository.repository_id;
+    v_new := array(
+        select w
+          from unnest(v_wanted) w
+          left join (
+               select g.ecosystem, g.normalized_name, v.normalized_version, v.variant, c.content
+                 from pkgdb.registration g
+                 join pkgdb.package_version v
+                   on v.namespace = g.namespace
+                  and v.registration_id = g.registration_id
+                  and v.status in ('available', 'quarantined')
+                 join pkgdb.mirror_version c
+                   on c.namespace = v.namespace
+                  and c.registration_id = v.registration_id and c.version_id = v.version_id
+                where g.namespace = v_update.namespace
+                  and g.repository_id = v_repository.repository_id) l
+            on l.ecosystem = w.ecosystem and l.normalized_name = w.normalized_name
+           and l.normalized_version = w.normalized_version and l.variant = w.variant
+           and l.content = w.content
+         where l.content is null
+         order by w.ecosystem, w.normalized_name, w.normalized_version, w.variant);
+    v_tags := array(
+        select t
+          from unnest(v_gone) m
+          join pkgdb.tag t
+            on t.namespace = m.namespace and t.registration_id = m.registration_id
+           and t.version_id = m.version_id);
+
+    perform pkgdb.bury_members(v_repository, v_gone, p_actor);
+    perform pkgdb.insert_staged(v_repository, v_new, p_actor);
+    perform pkgdb.keep_overlay(v_kept, v_tags, p_actor);
+    return jsonb_build_object(
+        'added', cardinality(v_new) - v_changed,
+        'removed', cardinality(v_gone) - v_changed,
+        'changed', v_changed,
+        'unchanged', cardinality(v_wanted) - cardinality(v_new),
+        'protected', v_protected,
+        'filtered', v_update.staged - cardinality(v_wanted) - v_protected);
+end;
+$$;
+
+-- Inserts new items of an update, so many at a time.
+create function pkgdb.insert_staged(
+    p_repository pkgdb.repository, p_items pkgdb.mirror_item[], p_actor text
+)
+returns void
+language plpgsql
+as $$
+declare
+    v_chunk constant integer := 5000;
+    v_items pkgdb.bulk_item[];
+begin
+    for v_start in 1 .. cardinality(p_items) by v_chunk
+    loop
+        v_items := array(
+            select pkgdb.read_item(i.place::integer, i.item, e)
+              from unnest(p_items[v_start : v_start + v_chunk - 1]) with ordinality
+                   i (namespace, update_id, ecosystem, normalized_name, normalized_version,
+                      variant, item, content, place)
+              join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
+             order by i.place);
+        v_items := pkgdb.claim_names(p_repository, pkgdb.plain_items(p_repository, v_items));
+        begin
+            v_items := pkgdb.insert_plain_items(p_repository, v_items, p_actor);
+        exception when unique_violation then
+            raise exception using
+                errcode = 'RG409',
+                message = 'two versions of upstream have files of one name';
+        end;
+        insert into pkgdb.mirror_version (namespace, registration_id, version_id, content)
+        select p_repository.namespace, (v.registration).registration_id, v.version_id, i.content
+          from unnest(v_items) v
+          join unnest(p_items[v_start : v_start + v_chunk - 1]) i
+            on i.ecosystem = v.ecosystem and i.normalized_name = v.normalized_name
+           and i.normalized_version = v.normalized_version and i.variant = v.variant;
+    end loop;
+end;
+$$;
+
+-- Items of an update with the registrations that have their names: all are written with their set.
+create function pkgdb.plain_items(p_repository pkgdb.repository, p_items pkgdb.bulk_item[])
+returns pkgdb.bulk_item[]
+language plpgsql
+stable
+as $$
+declare
+    v_namespace text := p_repository.namespace;
+    v_scope_id  bigint := p_repository.repository_id;
+begin
+    return array(
+        select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
+                i.dependencies, i.normalized_name, i.normalized_version, i.message, true, r,
+                null, null)::pkgdb.bulk_item
+          from unnest(p_items) i
+          left join lateral (
+               select n.*
+                 from pkgdb.registration n
+                where n.namespace = v_namespace and n.scope_id = v_scope_id
+                  and n.ecosystem = i.ecosystem and n.normalized_name = i.normalized_name
+               offset 0) r on true
+         order by i.item);
+end;
+$$;
+
+-- What people decided about versions that upstream has replaced stands for those that came.
+create function pkgdb.keep_overlay(
+    p_kept pkgdb.package_version[], p_tags pkgdb.tag[], p_actor text
+)
+returns void
+language plpgsql
+as $$
+declare
+    v_now          timestamptz := pkgdb.clock();
+    v_kept         pkgdb.package_version;
+    v_registration pkgdb.registration;
+    v_version      pkgdb.package_version;
+begin
+    insert into pkgdb.tag (namespace, registration_id, tag, version_id, updated_at)
+    select t.namespace, t.registration_id, t.tag, n.version_id, v_now
+      from unnest(p_tags) t
+      join pkgdb.package_version o
+        on o.namespace = t.namespace and o.registration_id = t.registration_id
+       and o.version_id = t.version_id
+      join pkgdb.package_version n
+        on n.namespace = t.namespace and n.registration_id = t.registration_id
+       and n.normalized_version = o.normalized_version and n.variant = o.variant
+       and n.status in ('available', 'quarantined');
+    foreach v_kept in array p_kept
+    loop
+        update pkgdb.package_version v
+           set status = v_kept.status, quarantine_reason = v_kept.quarantine_reason,
+               listed = v_kept.listed, yank_reason = v_kept.yank_reason,
+               deprecation = v_kept.deprecation
+         where v.namespace = v_kept.namespace and v.registration_id = v_kept.registration_id
+           and v.normalized_version = v_kept.normalized_version and v.variant = v_kept.variant
+           and v.status in ('available', 'quarantined')
+        returning * into strict v_version;
+        select * into strict v_registration
+          from pkgdb.registration r
+         where r.namespace = v_kept.namespace and r.registration_id = v_kept.registration_id;
+        perform pkgdb.touch(
+            v_registration, v_version,
+            case when v_kept.status = 'quarantined' then 'quarantined'
+                 when not v_kept.listed then 'yanked' else 'deprecated' end, p_actor);
+    end loop;
+end;
+$$;

@@ -1,0 +1,143 @@
+-- Notes what upstream has, a chunk at a time. Nobody sees it before the commit.
+create function pkgdb.stage_mirror_items(
+    p_namespace pkgdb.string, p_update_id bigint, p_fence bigint, p_items jsonb,
+    p_lease interval default '15 minutes'
+)
+returns pkgdb.mirror_ref
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan  -- as member says
+set jit = off
+as $$
+declare
+    v_locked  pkgdb.locked_update;
+    v_update  pkgdb.mirror_update;
+    v_items   pkgdb.bulk_item[];
+    v_problem text;
+    v_staged  bigint;
+    v_now     timestamptz;
+begin
+    perform pkgdb.check_lease(p_lease);
+    if p_items is null or jsonb_typeof(p_items) <> 'array' then
+        raise exception using errcode = 'RG400', message = 'items must be a JSON array';
+    end if;
+    v_locked := pkgdb.lock_update(p_namespace, p_update_id);
+    v_update := v_locked.mirror_update;
+    perform pkgdb.check_update(v_update, p_fence);
+
+    v_items := array(
+        select pkgdb.read_item(i.item::integer, i.value, e)
+          from jsonb_array_elements(p_items) with ordinality i (value, item)
+          left join pkgdb.ecosystem e on e.ecosystem = i.value ->> 'ecosystem'
+         order by i.item);
+    select format('item %s (%s %s): %s', i.item, pkgdb.quoted(i.name), pkgdb.quoted(i.version),
+                  coalesce(i.message, 'the version is malformed'))
+      into v_problem
+      from unnest(v_items) i
+     where i.message is not null or i.normalized_version is null
+     order by i.item
+     limit 1;
+    if found then
+        raise exception using errcode = 'RG400', message = v_problem;
+    end if;
+
+    insert into pkgdb.mirror_item
+        (namespace, update_id, ecosystem, normalized_name, normalized_version, variant, item,
+         content)
+    select distinct on (i.ecosystem, i.normalized_name, i.normalized_version, i.variant)
+           p_namespace, p_update_id, i.ecosystem, i.normalized_name, i.normalized_version,
+           i.variant, p_items -> (i.item - 1), pkgdb.item_content(p_items -> (i.item - 1))
+      from unnest(v_items) i
+     order by i.ecosystem, i.normalized_name, i.normalized_version, i.variant, i.item
+    on conflict do nothing;
+    get diagnostics v_staged = row_count;
+    select format('item %s (%s %s) is there twice, with other content', i.item,
+                  pkgdb.quoted(i.name), pkgdb.quoted(i.version))
+      into v_problem
+      from unnest(v_items) i
+      join pkgdb.mirror_item o
+        on o.namespace = p_namespace and o.update_id = p_update_id
+       and o.ecosystem = i.ecosystem and o.normalized_name = i.normalized_name
+       and o.normalized_version = i.normalized_version and o.variant = i.variant
+     where o.content <> pkgdb.item_content(p_items -> (i.item - 1))
+     order by i.item
+     limit 1;
+    if found then
+        raise exception using errcode = 'RG409', message = v_problem;
+    end if;
+
+    if exists (
+        select from pkgdb.repository_backend k
+         where k.namespace = p_namespace and k.repository_id = v_update.repository_id)
+    then
+        perform pkgdb.stage_files(v_locked, v_items);
+    end if;
+    v_now := pkgdb.clock();
+    update pkgdb.mirror_update u
+       set staged = u.staged + v_staged, lease_until = v_now + p_lease
+     where u.namespace = p_namespace and u.update_id = p_update_id
+    returning * into strict v_update;
+    return pkgdb.mirror_ref(v_update, v_update.fence, 'staged');
+end;
+$$;
+comment on function pkgdb.stage_mirror_items is
+    'Notes items (array of {ecosystem, name, version, variant, files, metadata, dependencies}) '
+    'that upstream has, and renews the lease; an empty array only renews it. The same item again '
+    'changes nothing. Outcome staged. Errors: RG400 malformed argument or item, RG404 no such '
+    'update, RG405 isolation level, RG409 an item, or the size of a blob, is known otherwise, '
+    'RG412 stale fence, RG422 the update has ended.';
+grant execute on function pkgdb.stage_mirror_items to pkgdb_operator;
+
+-- What makes an item the same as another: where upstream has its files does not.
+create function pkgdb.item_content(p_item jsonb)
+returns bytea
+language sql
+immutable parallel safe
+return pg_catalog.sha256(pg_catalog.convert_to(
+    ((p_item - 'files') || pg_catalog.jsonb_build_object(
+        'files', (
+            select pg_catalog.jsonb_agg(
+                       f.value #- '{attributes,path}' order by f.value ->> 'filename')
+              from pg_catalog.jsonb_array_elements(p_item -> 'files') f)))::text, 'UTF8'));
+
+-- Holds the blobs that items refer to, and announces the copies that the mirror's backends are to
+-- have. In order of digest, as blobs are adopted.
+create function pkgdb.stage_files(p_locked pkgdb.locked_update, p_items pkgdb.bulk_item[])
+returns void
+language plpgsql
+as $$
+declare
+    v_namespace text := (p_locked.repository).namespace;
+    v_now       timestamptz := pkgdb.clock();
+    v_file      pkgdb.file_spec;
+    v_digests   bytea[] := array[]::bytea[];
+begin
+    for v_file in
+        select f.*
+          from unnest(p_items) i
+          cross join lateral unnest(i.files) f
+         where not exists (
+            select from pkgdb.mirror_file m
+             where m.namespace = v_namespace
+               and m.update_id = (p_locked.mirror_update).update_id and m.sha256 = f.sha256)
+         order by f.sha256, f.filename
+    loop
+        insert into pkgdb.blob (namespace, sha256, size, created_at)
+        select v_namespace, v_file.sha256, v_file.size, v_now
+         where not exists (
+            select from pkgdb.blob b
+             where b.namespace = v_namespace and b.sha256 = v_file.sha256)
+        on conflict do nothing;
+        if not found then
+            perform pkgdb.hold_blob(v_namespace, v_file);
+        end if;
+        insert into pkgdb.mirror_file (namespace, update_id, sha256, path)
+        values (v_namespace, (p_locked.mirror_update).update_id, v_file.sha256,
+                coalesce(v_file.attributes ->> 'path', v_file.filename))
+        on conflict do nothing;
+        v_digests := v_digests || v_file.sha256;
+    end loop;
+    perform pkgdb.announce_copies(p_locked.repository, v_digests);
+end;
+$$;

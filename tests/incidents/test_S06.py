@@ -1,0 +1,297 @@
+"""aptly, mirror update: a long update overwrites what was edited meanwhile, and two updates of one
+mirror run at once. Right: one has the lease, under a fence; who changes the mirror's settings or
+drops it fences the update out; what people decided about versions survives it."""
+
+import pytest
+
+from tests.incidents.curation import begin, deb, digest, fill, freeze, in_repository, item, mirror
+from tests.incidents.support import Call, Race, World, call
+from tests.publications.clock import Clock
+
+CURL, WGET = item("curl"), item("wget")
+CHANGED = item("curl", text="built again"), item("wget", text="built again")
+
+
+def stage(number: int, fence: int, *items: dict[str, object]) -> Call:
+    return call("stage_mirror_items", "acme", number, fence, [*items])
+
+
+def commit(number: int, fence: int = 1) -> Call:
+    return call("commit_mirror_update", "acme", number, fence)
+
+
+def begin_as(actor: str, release: str = "monday", **named: object) -> Call:
+    lease = {"p_release": release, "p_lease": "1 hour", "p_actor": actor}
+    return call("begin_mirror_update", "acme", "up", **lease | named)
+
+
+# Two at once.
+
+
+def two_begin(world: World) -> tuple[Race, int]:
+    world.repository("up", "mirror")
+    race = world.race(begin_as("first"), begin_as("second"))
+    (at_it,) = world.db.execute("select count(*) from pkgdb.mirror_updates").fetchone() or (0,)
+    return race, at_it
+
+
+def test_one_has_the_lease(world: World) -> None:
+    assert two_begin(world) == (Race("begun", "row", "in_progress"), 1)
+    assert world.violated() == set()
+
+
+def test_two_have_it_without_open_updates(world: World) -> None:
+    """Each brings the mirror to what it found itself, and is told that all went well."""
+    world.without("open updates")
+    assert two_begin(world) == (Race("begun", "nothing", "begun"), 2)
+    session = world.session()
+    steps = [stage(1, 1, CURL), stage(2, 1, WGET), commit(1), commit(2)]
+    assert [session.do(step) for step in steps] == ["staged", "staged", "committed", "committed"]
+    assert in_repository(world, "up") == ["wget 1"]
+
+
+def test_who_asks_again_goes_on(world: World) -> None:
+    world.repository("up", "mirror")
+    session = world.session()
+    again = begin_as("first", p_request_key="update 1")
+    assert [session.do(one) for one in (again, again)] == ["begun", "resumed"]
+    assert session.do(begin_as("second", p_request_key="update 1")) == "in_progress"
+    assert session.do(stage(1, 1, CURL)) == "RG412"
+    assert [session.do(one) for one in (stage(1, 2, CURL), commit(1, 2))] == ["staged", "committed"]
+    assert in_repository(world, "up") == ["curl 1"]
+    assert world.violated() == set()
+
+
+def taken_over(world: World, release: str) -> None:
+    """The first has found one of two packages when its lease ends, and another one takes over."""
+    clock = Clock(world.db)
+    world.repository("up", "mirror")
+    world.given(begin_as("first"), stage(1, 1, CURL))
+    assert world.session().do(begin_as("second", release)) == "in_progress"
+    clock.advance(hours=2)
+    assert world.session().do(begin_as("second", release)) == "resumed"
+
+
+def test_what_was_staged_of_the_same_release_stays(world: World) -> None:
+    taken_over(world, "monday")
+    session = world.session()
+    assert [session.do(one) for one in (stage(1, 1, WGET), commit(1))] == ["RG412", "RG412"]
+    assert [session.do(one) for one in (stage(1, 2, WGET), commit(1, 2))] == ["staged", "committed"]
+    assert in_repository(world, "up") == ["curl 1", "wget 1"]
+    assert session.do(begin_as("third")) == "unchanged"
+    assert world.violated() == set()
+
+
+def woken_up(world: World) -> tuple[str, list[str], str]:
+    """The second is in the middle of another release when the first goes on; what the first is
+    told, what the mirror has then, and what the second is told in the end."""
+    taken_over(world, "tuesday")
+    session = world.session()
+    assert session.do(stage(1, 2, item("nano"))) == "staged"
+    first = session.do(commit(1))
+    meanwhile = in_repository(world, "up")
+    session.do(stage(1, 2, item("vim")))
+    return first, meanwhile, session.do(commit(1, 2))
+
+
+def test_who_was_taken_over_can_do_nothing(world: World) -> None:
+    assert woken_up(world) == ("RG412", [], "committed")
+    assert in_repository(world, "up") == ["nano 1", "vim 1"]
+    assert world.violated() == set()
+
+
+def test_fails_without_fence_of_updates(world: World) -> None:
+    """Half of a release is committed, and the other half never."""
+    seen = woken_up(world.without("fence of updates"))
+    assert seen == ("committed", ["nano 1"], "unchanged")
+    assert in_repository(world, "up") == ["nano 1"]
+
+
+def test_staging_renews_the_lease(world: World) -> None:
+    clock = Clock(world.db)
+    world.repository("up", "mirror")
+    world.given(begin_as("first"))
+    renew = call("stage_mirror_items", "acme", 1, 1, [], p_lease="1 hour")
+    for _ in range(3):
+        clock.advance(minutes=50)
+        assert world.session().do(renew) == "staged"
+        assert world.session().do(begin_as("second")) == "in_progress"
+    clock.advance(minutes=70)
+    assert world.session().do(renew) == "staged"  # late, and nobody has come meanwhile
+    assert world.session().do(begin_as("second")) == "in_progress"
+
+
+def test_all_or_nothing(world: World) -> None:
+    """Readers see none of it before the commit; whoever ended an update ends it for good."""
+    mirror(world, "up", CURL)
+    number = begin(world, "up")
+    world.given(freeze("before", "up"), stage(number, 1, WGET))
+    assert in_repository(world, "up") == ["curl 1"]
+    session = world.session()
+    abort = call("abort_mirror_update", "acme", number, 1)
+    assert [session.do(one) for one in (abort, abort)] == ["aborted", "unchanged"]
+    assert [session.do(one) for one in (stage(number, 1, WGET), commit(number))] == ["RG422"] * 2
+    assert in_repository(world, "up") == ["curl 1"]
+    assert world.violated() == set()
+
+
+# What people decide meanwhile.
+
+
+def statuses(world: World) -> list[tuple[str, str, bool, str | None, str | None]]:
+    return world.db.execute(
+        "select name, status, listed, yank_reason, deprecation"
+        " from pkgdb.search_versions('acme', p_repository => 'up') order by name"
+    ).fetchall()
+
+
+DECISIONS = [
+    deb("curl", "up")("quarantine", "1", "all", p_reason="a worm"),
+    deb("wget", "up")("yank", "1", "all", p_reason="broken"),
+    deb("wget", "up")("deprecate", "1", "all", p_message="use curl"),
+    deb("wget", "up")("set_tag", "1", "all", p_tag="checked"),
+]
+DECIDED = [
+    ("curl", "quarantined", True, None, None),
+    ("wget", "available", False, "broken", "use curl"),
+]
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("items", [(CURL, WGET), CHANGED], ids=["the same", "other content"])
+def test_decisions_survive(world: World, items: tuple[dict[str, object]], when: str) -> None:
+    mirror(world, "up", CURL, WGET)
+    if when == "before":
+        world.given(*DECISIONS)
+    number = begin(world, "up")
+    world.given(stage(number, 1, *items))
+    if when == "meanwhile":
+        world.given(*DECISIONS)
+    world.given(commit(number))
+    assert statuses(world) == DECIDED
+    tags = world.db.execute("select tag, name, version from pkgdb.tags").fetchall()
+    assert tags == [("checked", "wget", "1")]
+    assert world.violated() == set()
+
+
+QUARANTINE = deb("curl", "up")("quarantine", "1", "all")
+
+
+def ready(world: World) -> int:
+    """An update that will replace what the mirror has."""
+    mirror(world, "up", CURL, WGET)
+    number = begin(world, "up")
+    world.given(stage(number, 1, *CHANGED))
+    return number
+
+
+def quarantined_beside(world: World, *, first: bool) -> tuple[Race, str]:
+    """Quarantined while the update is being committed, and what it is then."""
+    number = ready(world)
+    calls = (QUARANTINE, commit(number)) if first else (commit(number), QUARANTINE)
+    return world.race(*calls), statuses(world)[0][1]
+
+
+def test_an_update_waits_for_a_decision(world: World) -> None:
+    seen = quarantined_beside(world, first=True)
+    assert seen == (Race("quarantined", "lock", "committed"), "quarantined")
+    assert world.violated() == set()
+
+
+def test_a_decision_waits_for_an_update(world: World) -> None:
+    seen = quarantined_beside(world, first=False)
+    assert seen == (Race("committed", "lock", "quarantined"), "quarantined")
+    assert world.violated() == set()
+
+
+def test_an_update_overwrites_a_decision_without_repository_lock(world: World) -> None:
+    """What was blocked, and acknowledged as such, can be had again."""
+    seen = quarantined_beside(world.without("repository lock"), first=True)
+    assert seen == (Race("quarantined", "row", "committed"), "available")
+
+
+def test_a_decision_fails_without_repository_lock(world: World) -> None:
+    """It is about a row that was replaced: an internal error."""
+    seen = quarantined_beside(world.without("repository lock"), first=False)
+    assert seen == (Race("committed", "row", "23514"), "available")
+
+
+# Settings changed, or the mirror gone.
+
+ALTER = call("alter_repository", "acme", "up", {"upstream": {"filter": "wget"}})
+DROP = call("drop_repository", "acme", "up")
+
+
+def settings(world: World) -> list[tuple[object, object]]:
+    return world.db.execute("select upstream, release from pkgdb.mirrors").fetchall()
+
+
+@pytest.mark.parametrize(("ending", "told"), [(ALTER, "altered"), (DROP, "dropped")])
+def test_an_update_is_fenced_out(world: World, ending: Call, told: str) -> None:
+    number = ready(world)
+    assert world.race(ending, commit(number)) == Race(told, "lock", "RG412")
+    assert world.session().do(stage(number, 1, CURL)) == "RG412"
+    if ending is ALTER:
+        assert in_repository(world, "up") == ["curl 1", "wget 1"]
+    assert world.violated() == set()
+
+
+@pytest.mark.parametrize(("ending", "told"), [(ALTER, "altered"), (DROP, "dropped")])
+def test_what_was_committed_came_first(world: World, ending: Call, told: str) -> None:
+    assert world.race(commit(ready(world)), ending) == Race("committed", "lock", told)
+    if ending is ALTER:
+        assert settings(world) == [({"filter": "wget"}, None)]  # found by other settings
+    assert world.violated() == set()
+
+
+@pytest.mark.parametrize(("ending", "told"), [(ALTER, "altered"), (DROP, "dropped")])
+def test_the_row_is_the_backstop(world: World, ending: Call, told: str) -> None:
+    number = ready(world.without("repository lock"))
+    assert world.race(ending, commit(number)) == Race(told, "row", "RG412")
+
+
+def altered_beside(world: World) -> tuple[Race, list[tuple[object, object]], list[str]]:
+    """An update of wget and more ends while a filter for wget is set."""
+    world.repository("up", "mirror")
+    world.given(begin_as("first"), stage(1, 1, CURL, WGET))
+    race = world.race(ALTER, commit(1))
+    return race, settings(world), in_repository(world, "up")
+
+
+def test_settings_are_not_overwritten(world: World) -> None:
+    seen = altered_beside(world)
+    assert seen == (Race("altered", "lock", "RG412"), [({"filter": "wget"}, None)], [])
+    assert world.session().do(begin_as("first")) == "begun"
+    assert world.violated() == set()
+
+
+def test_settings_do_nothing_without_either_lock(world: World) -> None:
+    """The mirror says that it is at that release, and has what its filter leaves out."""
+    seen = altered_beside(world.without("repository lock", "row lock of updates"))
+    release = ({"filter": "wget"}, "monday")
+    assert seen == (Race("altered", "row", "committed"), [release], ["curl 1", "wget 1"])
+    assert world.session().do(begin_as("first")) == "unchanged"
+
+
+def test_an_update_follows_its_mirror_and_not_its_name(world: World) -> None:
+    number = ready(world)
+    world.given(
+        call("rename_repository", "acme", "up", "attic"),
+        call("create_repository", "acme", "up", "mirror"),
+        commit(number),
+    )
+    assert in_repository(world, "attic") == ["curl 1", "wget 1"]
+    assert in_repository(world, "up") == []
+    assert world.violated() == set()
+
+
+def test_a_snapshot_before_an_update_stays(world: World) -> None:
+    number = ready(world)
+    fill(world, "main")
+    world.given(freeze("before", "up"))
+    sealed = digest(world, "before")
+    world.given(commit(number))
+    assert digest(world, "before") == sealed
+    world.given(freeze("after", "up"))
+    assert digest(world, "after") != sealed
+    assert world.violated() == set()
