@@ -136,10 +136,20 @@ def test_of_one_version_the_later(merged: Merged) -> None:
     ]
 
 
-def test_one_version_in_another_spelling(merged: Merged) -> None:
-    """1.0 and 0:1.0 are one version: the later stays, as it is written."""
-    left, right = versions("curl", "1.0"), versions("curl", "0:1.0")
-    assert merged(left, right, p_no_remove=True) == right
+def test_one_version_in_another_spelling(world: World) -> None:
+    """5.0 and 5 are one version on PyPI: the later stays, as it is written. To Debian 1.0 and 1.0-0
+    compare equal, and are two."""
+    for number, (python, debian) in enumerate((("5.0", "1.0"), ("5", "1.0-0")), start=1):
+        repository = f"r{number}"
+        world.repository(repository)
+        world.given(
+            Package("pypi", "django", repository)("publish", python),
+            deb("curl", repository)("publish", debian),
+            freeze(f"s{number}", repository),
+        )
+    world.given(merge("merged", "s1", "s2", p_no_remove=True))
+    assert listing(world, "merged") == [("curl", "1.0"), ("curl", "1.0-0"), ("django", "5")]
+    assert world.violated() == set()
 
 
 # The latest.

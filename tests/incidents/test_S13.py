@@ -3,7 +3,7 @@ leaves the package in both. Right: one transaction: never in both, never in neit
 
 import pytest
 
-from tests.incidents.curation import copy, fill, in_repository, move, remove
+from tests.incidents.curation import copy, fill, in_repository, move, publish, remove
 from tests.incidents.support import Call, Race, Session, World
 from tests.support import backend_pid, wait_until
 
@@ -29,7 +29,7 @@ def furnished(world: World) -> World:
     fill(world, "source", "curl", "nano", "wget")
     fill(world, "target")
     # The name in the target is there already, so that it can be held.
-    world.given(*(call for call in [copy("target", "source", "wget"), remove("target", "wget")]))
+    world.given(copy("target", "source", "wget"), remove("target", "wget"))
     world.db.execute("update pkgdb.repository set reuse = 'always'")
     return world
 
@@ -74,11 +74,11 @@ def test_it_goes_on_when_it_can(world: World, place: str) -> None:
     holder, session = furnished(world).connect(), world.session()
     with holder.transaction():
         holder.execute(place.encode())
-        session.start(move("target", "source", "curl | nano"))
+        session.start(move("target", "source", "curl | wget"))
         assert session.settle() != "nothing"
         assert where(world) == (ALL, [])
     assert session.answer() == "moved"
-    assert where(world) == (["wget 1"], ["curl 1", "nano 1"])
+    assert where(world) == (["nano 1"], ["curl 1", "wget 1"])
     assert world.violated() == set()
 
 
@@ -132,10 +132,8 @@ def test_a_refused_move_moves_nothing(world: World) -> None:
     """The last of three packages is there with other content."""
     fill(world, "source", "curl", "nano", "wget")
     world.repository("target")
+    world.given(publish("wget", "1", "target", text="other bytes"))
     session = world.session()
-    other = {"ecosystem": "deb", "name": "wget", "version": "1", "variant": "all",
-             "metadata": {"other": True}}  # fmt: skip
-    world.given(Call("publish_many", ("acme", "target", [other])))
     assert session.do(move("target", "source")) == "RG409"
     assert where(world) == (ALL, ["wget 1"])
     assert session.do(move("target", "source", p_replace=True, p_dry_run=True)) == "planned"
