@@ -49,9 +49,12 @@ def edition_of(
     Raises:
         ArchiveError: It cannot be rendered as it is.
     """
-    if distribution.ecosystem == "deb":
-        return AptEdition(distribution, found, signer)
-    return FrozenEdition(distribution, found, base_url)
+    match distribution.ecosystem:
+        case "deb":
+            return AptEdition(distribution, found, signer)
+        case "npm" | "pypi":
+            return FrozenEdition(distribution, found, base_url)
+    raise ArchiveError(f"{distribution.ecosystem} cannot be rendered, only deb, npm, pypi")
 
 
 def is_due(state: State, now: float) -> bool:

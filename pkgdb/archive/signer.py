@@ -37,8 +37,8 @@ class Signer:
         command += ["--digest-algo", "SHA512", "--local-user", self.key, what]
         try:
             done = subprocess.run(command, input=text, capture_output=True, timeout=_PATIENCE)
-        except FileNotFoundError as error:
-            raise ArchiveError("gpg is not installed: no key can sign") from error
+        except OSError as error:
+            raise ArchiveError(f"gpg cannot be run, which has to sign: {error}") from error
         except subprocess.TimeoutExpired as error:
             raise ArchiveError(f"gpg gave no signature of {self.key} in time") from error
         if done.returncode:

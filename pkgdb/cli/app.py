@@ -6,12 +6,16 @@ from pkgdb import __version__
 from pkgdb.cli.backend import backend
 from pkgdb.cli.database import told
 from pkgdb.cli.demo import demo
+from pkgdb.cli.distribution import distribution
 from pkgdb.cli.integrity import check, locks
 from pkgdb.cli.load import load
+from pkgdb.cli.mirror import mirror
 from pkgdb.cli.project import project
 from pkgdb.cli.publish import publish, unpublish
+from pkgdb.cli.repository import repository
 from pkgdb.cli.setup import down, migrate, up, upgrade_schemes
 from pkgdb.cli.show import show
+from pkgdb.cli.snapshot import snapshot
 from pkgdb.cli.worker import worker
 
 
@@ -42,6 +46,10 @@ for command in (
     backend,
     worker,
     project,
+    repository,
+    mirror,
+    snapshot,
+    distribution,
     show,
     check,
     locks,

@@ -215,7 +215,7 @@ def _print_package(
             str(len(row["files"])),
             decimal(sum(file["size"] for file in row["files"])) if row["files"] else "",
             _when(row["published_at"]),
-            _state(row),
+            state_of(row),
         )
     console.print(table)
     if len(versions) < package["versions"]:
@@ -248,7 +248,8 @@ def _when(value: datetime | None) -> str:
     return f"{value:%Y-%m-%d %H:%M}" if value else ""
 
 
-def _state(row: _Row) -> Text:
+def state_of(row: _Row) -> Text:
+    """What is not as usual with a version: its status, yanked, deprecated."""
     states = []
     if row["status"] != "available":
         states.append(row["status"])

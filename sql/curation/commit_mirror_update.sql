@@ -290,6 +290,7 @@ create function pkgdb.insert_staged(
 )
 returns void
 language plpgsql
+set plan_cache_mode = force_generic_plan  -- foreign keys are checked by plans, too
 as $$
 declare
     v_chunk constant integer := 5000;
@@ -327,20 +328,23 @@ create function pkgdb.plain_items(p_repository pkgdb.repository, p_items pkgdb.b
 returns pkgdb.bulk_item[]
 language plpgsql
 stable
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
 as $$
-declare
-    v_namespace text := p_repository.namespace;
-    v_scope_id  bigint := p_repository.repository_id;
 begin
     return array(
         select (i.item, i.ecosystem, i.name, i.version, i.variant, i.files, i.metadata,
                 i.dependencies, i.normalized_name, i.normalized_version, i.message, true, r,
                 null, null)::pkgdb.bulk_item
           from unnest(p_items) i
+          cross join lateral (
+               select p_repository.namespace as namespace,
+                      p_repository.repository_id as scope_id
+               offset 0) k
           left join lateral (
                select n.*
                  from pkgdb.registration n
-                where n.namespace = v_namespace and n.scope_id = v_scope_id
+                where n.namespace = k.namespace and n.scope_id = k.scope_id
                   and n.ecosystem = i.ecosystem and n.normalized_name = i.normalized_name
                offset 0) r on true
          order by i.item);

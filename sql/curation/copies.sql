@@ -240,28 +240,25 @@ begin
      where t.namespace = m.namespace and t.registration_id = m.registration_id
        and t.version_id = m.version_id;
 
-    -- A mirror follows its upstream, whatever was deleted once.
-    if p_repository.kind <> 'mirror' then
-        insert into pkgdb.tombstone
-            (namespace, registration_id, normalized_version, version, variant, filename,
-             content_sha256, deleted_at)
-        select v_namespace, v.registration_id, v.normalized_version, v.version, v.variant,
-               c.filename, c.content_sha256, v_now
-          from unnest(p_members) m
-          join pkgdb.package_version v
-            on v.namespace = m.namespace and v.registration_id = m.registration_id
-           and v.version_id = m.version_id
-          cross join lateral (
-               select '' as filename, pkgdb.metadata_digest(v.metadata) as content_sha256
-                union all
-               select f.filename, f.sha256
-                 from pkgdb.file f
-                where f.namespace = v.namespace and f.registration_id = v.registration_id
-                  and f.version_id = v.version_id and f.status = 'available') c
-        on conflict (namespace, registration_id, normalized_version, variant, filename)
-        do update set version = excluded.version, content_sha256 = excluded.content_sha256,
-                      deleted_at = excluded.deleted_at;
-    end if;
+    insert into pkgdb.tombstone
+        (namespace, registration_id, normalized_version, version, variant, filename,
+         content_sha256, deleted_at)
+    select v_namespace, v.registration_id, v.normalized_version, v.version, v.variant,
+           c.filename, c.content_sha256, v_now
+      from unnest(p_members) m
+      join pkgdb.package_version v
+        on v.namespace = m.namespace and v.registration_id = m.registration_id
+       and v.version_id = m.version_id
+      cross join lateral (
+           select '' as filename, pkgdb.metadata_digest(v.metadata) as content_sha256
+            union all
+           select f.filename, f.sha256
+             from pkgdb.file f
+            where f.namespace = v.namespace and f.registration_id = v.registration_id
+              and f.version_id = v.version_id and f.status = 'available') c
+    on conflict (namespace, registration_id, normalized_version, variant, filename)
+    do update set version = excluded.version, content_sha256 = excluded.content_sha256,
+                  deleted_at = excluded.deleted_at;
 
     -- What readers are told, and the counters, from the files as they still are.
     insert into pkgdb.outbox

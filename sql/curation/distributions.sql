@@ -235,7 +235,7 @@ begin
                and v.registration_id = m.registration_id and v.version_id = m.version_id
              group by g.normalized_name, v.normalized_version, v.variant
             having count(distinct m) > 1) t
-     where (select count(distinct pkgdb.member_digest(p_distribution.namespace, u)) > 1
+     where (select count(distinct pkgdb.member_digest(u)) > 1
               from unnest(t.members) u)
      order by t.name, t.version, t.variant
      limit 1;

@@ -341,7 +341,7 @@ $$;
 
 -- A text as a key that orders as Debian's versions do: EPOCH:UPSTREAM-REVISION, each by turns what
 -- is no number (~ before the end, before letters, before the rest) and a number. debian_key is for
--- versions alone; this takes any text, and makes a text, which is compared byte by byte.
+-- versions alone. This takes any text, and makes a text, which is compared byte by byte.
 create function pkgdb.field_key(p_text text)
 returns pkgdb.string
 language plpgsql
@@ -351,6 +351,9 @@ declare
     v_text     text collate "C" := p_text;
     v_epoch    text collate "C" := '';
     v_revision text collate "C" := '';
+    v_part     text collate "C";
+    v_run      text collate "C";
+    v_key      text collate "C" := '';
 begin
     if strpos(v_text, '-') > 0 then
         v_revision := split_part(v_text, '-', -1);
@@ -360,23 +363,32 @@ begin
         v_epoch := split_part(v_text, ':', 1);
         v_text := substr(v_text, length(v_epoch) + 2);
     end if;
-    return (
-        select string_agg(
-                   translate(
-                       regexp_replace(m.pair[1], '[^A-Za-z~]', E'{\\&', 'g'), '~', chr(1))
-                   || chr(2) || lpad(length(n.digits)::text, 7, '0') || n.digits
-                   || case when m.last then chr(2) else '' end,
-                   '' order by p.place, m.number)
-          from unnest(array[v_epoch, v_text, v_revision]) with ordinality p (part, place)
-          cross join lateral (
-                select r.pair, r.number,
-                       r.number = count(*) over () as last
-                  from regexp_matches(
-                           p.part || case when right(p.part, 1) between '0' and '9' then ''
-                                          else '0' end,
-                           '([^0-9]*)([0-9]+)', 'g') with ordinality r (pair, number)
-               ) m
-          cross join lateral ltrim(m.pair[2], '0') n (digits));
+    foreach v_part in array array[v_epoch, v_text, v_revision]
+    loop
+        -- A part that is a number, as most are, is what the loop would make of it.
+        if ltrim(v_part, '0123456789') <> '' then
+            -- The marks below are no characters of the text.
+            v_part := translate(v_part, E'~\x01\x02\x03', E'\x01   ');
+            v_part := regexp_replace(v_part, E'[^A-Za-z0-9\x01]', E'{\\&', 'g');
+            foreach v_run in array
+                string_to_array(
+                    regexp_replace(v_part, '[0-9]+', E'\x02\x03\\&\x03', 'g'), E'\x03')
+            loop
+                if v_run between '0' and ':' then
+                    v_run := ltrim(v_run, '0');
+                    v_run := lpad(length(v_run)::text, 7, '0') || v_run;
+                end if;
+                v_key := v_key || v_run;
+            end loop;
+            -- The end of a part is a number too, if it has none: that is 0.
+            v_key := v_key || case when right(v_part, 1) between '0' and '9' then E'\x02'
+                                   else E'\x020000000\x02' end;
+        else
+            v_part := ltrim(v_part, '0');
+            v_key := v_key || E'\x02' || lpad(length(v_part)::text, 7, '0') || v_part || E'\x02';
+        end if;
+    end loop;
+    return v_key;
 end;
 $$;
 

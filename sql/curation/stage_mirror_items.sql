@@ -7,7 +7,6 @@ returns pkgdb.mirror_ref
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan  -- as member says
 set jit = off
 as $$
 declare

@@ -253,7 +253,7 @@ create function pkgdb.insert_plain_items(
 )
 returns pkgdb.bulk_item[]
 language plpgsql
-set plan_cache_mode = force_custom_plan
+set plan_cache_mode = force_generic_plan  -- foreign keys are checked by plans, too
 set enable_seqscan = off
 as $$
 declare
@@ -278,9 +278,12 @@ begin
         select f.*
           from unnest(p_items) i
           cross join lateral unnest(i.files) f
-          join pkgdb.blob b
-            on b.namespace = v_namespace and b.sha256 = f.sha256 and b.created_at <> v_now
          where i.plain
+           and exists (
+                select from pkgdb.blob b
+                 where b.namespace = v_namespace and b.sha256 = f.sha256
+                   and b.created_at <> v_now
+                offset 0)
          order by f.sha256
     loop
         perform pkgdb.hold_blob(v_namespace, v_file);

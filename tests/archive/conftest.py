@@ -1,14 +1,19 @@
 """Folders that are rendered."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.archive.support import Served, Site, serve
+import pkgdb
+from tests.archive.support import Desk, Served, Site, serve
 from tests.conftest import scratch_folder
-from tests.projector.conftest import *  # noqa: F403
+from tests.permissions.conftest import logins
+from tests.storage.conftest import add_backend, bucket_url, registry, s3, s3_endpoint
+
+__all__ = ["add_backend", "bucket_url", "logins", "registry", "s3", "s3_endpoint"]  # fixtures
 
 
 @pytest.fixture
@@ -27,3 +32,11 @@ def site(base: Path) -> Site:
 def served(site: Site) -> Iterator[Served]:
     with serve(site.path) as served:
         yield served
+
+
+@pytest.fixture
+async def desk(
+    base: Path, dsn: str, registry: pkgdb.Registry, add_backend: Callable[..., Any]
+) -> Desk:
+    await add_backend("disk", (base / "store").as_uri())
+    return Desk(base, dsn, registry)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.server
+import json
 import lzma
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -19,12 +21,15 @@ from typing import Any
 
 from debian.deb822 import Deb822
 
+import pkgdb
+from pkgdb.archive import ArchiveRenderer
 from pkgdb.archive.folder import Folder, Place
 from pkgdb.archive.listing import Distribution, Entry
 from pkgdb.archive.render import edition_of, render
 from pkgdb.archive.signer import Signer
 from pkgdb.models import BlobLocation, StoredFile
-from pkgdb.packages import read_package
+from pkgdb.packages import PackageFile, read_package
+from pkgdb.storage import AsyncPublisher
 from tests.packages.making import ar, tgz
 from tests.support import oracle
 
@@ -38,6 +43,7 @@ def deb(folder: Path, name: str, version: str, architecture: str = "all", **fiel
     said |= {"Maintainer": "Some One <one@example.org>", "Description": f"{name} for a test"}
     said |= {field.replace("_", "-"): text for field, text in fields.items()}
     control = "".join(f"{field}: {text}\n" for field, text in said.items())
+    folder.mkdir(exist_ok=True)
     path = folder / f"{name}_{version.partition(':')[2] or version}_{architecture}.deb"
     path.write_bytes(
         ar(
@@ -186,6 +192,62 @@ class Site:
         return sorted(path.name for path in found if path.is_file())
 
 
+@dataclass
+class Desk:
+    """A namespace with repository `main`, whose files are in a folder, and a folder to render."""
+
+    base: Path
+    dsn: str
+    registry: pkgdb.Registry
+
+    @property
+    def site(self) -> Path:
+        return self.base / "site"
+
+    async def ship(self, path: Path, repository: str = "main") -> PackageFile:
+        """Publishes a package's file."""
+        package = read_package(path)
+        async with AsyncPublisher.open(self.dsn) as publisher:
+            await publisher.publish(
+                "acme",
+                repository,
+                package.ecosystem,
+                package.name,
+                package.version,
+                package.variant,
+                files=[(pkgdb.File(**package.file_spec()), path)],
+                metadata=package.metadata,
+                dependencies=package.dependencies,
+            )
+        return package
+
+    async def deb(self, version: str, repository: str = "main", name: str = "demo") -> PackageFile:
+        """Publishes a package for amd64."""
+        return await self.ship(deb(self.base, name, version, "amd64"), repository)
+
+    def serve(self, **components: dict[str, str]) -> None:
+        """Makes `debian/stable`, of the repository unless told otherwise."""
+        served = components or {"main": {"repository": "main"}}
+        self.registry.create_distribution("acme", "debian", "stable", "deb", served)
+
+    async def render(self, folder: Path | None = None, **options: Any) -> dict[str, str]:
+        """What became of each distribution."""
+        renderer = ArchiveRenderer(folder or self.site, "acme", self.dsn, **options)
+        done = await renderer.run(once=True)
+        return {"/".join(filter(None, one[:2])): one.outcome for one in done}
+
+    async def render_sequenced(self) -> dict[str, str]:
+        """The same, when all that has happened has its place in the feed."""
+        self.registry.sequence_events("acme")
+        return await self.render()
+
+
+def index_of(site: Path) -> str:
+    """What an archive has of its first component."""
+    (path, *_) = sorted((site / "debian/dists/stable").resolve().rglob("Packages"))
+    return path.read_text()
+
+
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves a folder and tells the test what was asked for, after it was answered."""
 
@@ -289,6 +351,35 @@ class Apt:
     def downloaded(self) -> dict[str, bytes]:
         archives = (self.base / "cache" / "archives").glob("*.deb")
         return {path.name: path.read_bytes() for path in archives}
+
+
+def gets(apt: Apt, *packages: str) -> dict[str, bytes]:
+    """What apt downloads when it is told to install these, after an update."""
+    assert (apt.update(), apt.download(*packages)) == ("", "")
+    found = apt.downloaded()
+    apt("clean")
+    return found
+
+
+def pip(base: Path, index: str, what: str) -> dict[str, bytes]:
+    """What pip downloads."""
+    downloaded = base / "downloaded"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "download", "--isolated", "--no-cache-dir", "--no-deps"),
+            *("--disable-pip-version-check", "--retries", "0"),
+            *("--index-url", index, "--dest", str(downloaded), what),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return {path.name: path.read_bytes() for path in downloaded.iterdir()}
+
+
+def page(site: Path, path: str) -> dict[str, Any]:
+    """A page in JSON."""
+    return dict(json.loads((site / path).read_text()))
 
 
 def check(site: Path, prefix: str = "debian", distribution: str = "stable") -> set[str]:

@@ -17,7 +17,7 @@ import pytest
 import pkgdb.archive.folder
 import pkgdb.archive.render
 from pkgdb.archive.folder import Place, State
-from tests.archive.support import Apt, Served, Site
+from tests.archive.support import Apt, Served, Site, gets
 
 
 @pytest.fixture
@@ -27,14 +27,6 @@ def apt(site: Site, served: Served) -> Apt:
 
 def new_apt(site: Site, served: Served, suite: str = "stable main") -> Apt:
     return Apt(site.base, f"deb [trusted=yes] {served.url}/debian {suite}")
-
-
-def gets(apt: Apt, *packages: str) -> dict[str, bytes]:
-    """What apt downloads when it is told to install these, after an update."""
-    assert (apt.update(), apt.download(*packages)) == ("", "")
-    found = apt.downloaded()
-    apt("clean")
-    return found
 
 
 async def test_packages_with_what_they_depend_on(site: Site, apt: Apt) -> None:

@@ -96,9 +96,9 @@ def item(name: str, version: str = "1", text: str | None = None) -> dict[str, ob
     }  # fmt: skip
 
 
-def fill(world: World, repository: str, *packages: str) -> None:
+def fill(world: World, repository: str, *packages: str, **policy: object) -> None:
     """Make a repository with such packages: a name, or a name and a version."""
-    world.repository(repository)
+    world.repository(repository, **policy)
     for package in packages:
         name, _, version = package.partition(" ")
         world.given(publish(name, version or "1", repository))

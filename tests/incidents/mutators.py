@@ -109,7 +109,7 @@ OF_OTHERS = {
         call("alter_repository", "acme", "main", {"reuse": "always"}), "altered"
     ),
     "rename_repository": Mutator(call("rename_repository", "acme", "main", "mane"), "renamed"),
-    "drop_repository": Mutator(call("drop_repository", "acme", "main"), "dropped"),
+    "drop_repository": Mutator(call("drop_repository", "acme", "main", p_force=True), "dropped"),
     "purge": Mutator(call("purge", "acme"), "1"),
     "upgrade_scheme": Mutator(call("upgrade_scheme", "acme", 1), "unchanged"),
     "add_backend": Mutator(call("add_backend", "acme", "tape", "file:///dev/st0"), "created"),
@@ -131,7 +131,7 @@ OF_OTHERS = {
     "confirm_blob_deleted": Mutator(
         call("confirm_blob_deleted", *copy(DELETED, 5), 1), "postponed"
     ),
-    "sequence_events": Mutator(call("sequence_events", "acme"), "26"),  # all that prepare() makes
+    "sequence_events": Mutator(call("sequence_events", "acme"), "35"),  # all that prepare() makes
     "prune_events": Mutator(call("prune_events", "acme"), "0"),
     "register_consumer": Mutator(call("register_consumer", "acme", "indexer"), "registered"),
     "acknowledge_events": Mutator(call("acknowledge_events", "acme", "reader", 0), "unchanged"),

@@ -240,6 +240,36 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
         ),
     ),
     "digests of ties": (Edit("merge_latest", r"case when c\.twins > 1.*?end desc,"),),
+    "one pass over the sources": (
+        """
+        create or replace function pkgdb.merge_latest(
+            p_namespace text, p_sources pkgdb.snapshot[])
+        returns pkgdb.member[] language plpgsql stable as $$
+        declare
+            v_all pkgdb.member[] := array(
+                select o from unnest(p_sources) s
+                 cross join lateral unnest(pkgdb.snapshot_members(s)) o);
+        begin
+            return array(
+                select m
+                  from unnest(v_all) m
+                  join pkgdb.registration g using (registration_id)
+                  join pkgdb.package_version v using (version_id)
+                 where (select count(*)
+                          from unnest(v_all) o
+                         cross join lateral (
+                               select w.registration_id, w.version_key
+                                 from pkgdb.package_version w
+                                where w.namespace = p_namespace
+                                  and w.registration_id = o.registration_id
+                                  and w.version_id = o.version_id
+                               offset 0) w
+                          join pkgdb.registration h using (registration_id)
+                         where h.normalized_name = g.normalized_name
+                           and w.version_key > v.version_key) = 0);
+        end $$;
+        """,
+    ),
     # Curation: constraints.
     "counts": ("alter table pkgdb.registration drop constraint registration_counts_check",),
     "snapshot names": ("alter table pkgdb.snapshot drop constraint snapshot_name_key",),

@@ -132,7 +132,6 @@ def test_an_update_in_progress(world: World) -> None:
         call("commit_mirror_update", "acme", number, 1),
     )
     assert (in_repository(world, "attic"), in_repository(world, "up")) == (["nano 1"], ["wget 1"])
-    print(world.db.execute("select * from pkgdb.check_integrity()").fetchall())
     assert world.violated() == set()
 
 

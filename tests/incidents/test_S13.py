@@ -26,11 +26,10 @@ LOCKED = f"{LOCK} from pkgdb.repository where name = 'target'"
 
 
 def furnished(world: World) -> World:
-    fill(world, "source", "curl", "nano", "wget")
-    fill(world, "target")
+    fill(world, "source", "curl", "nano", "wget", reuse="always")
+    fill(world, "target", reuse="always")
     # The name in the target is there already, so that it can be held.
     world.given(copy("target", "source", "wget"), remove("target", "wget"))
-    world.db.execute("update pkgdb.repository set reuse = 'always'")
     return world
 
 
@@ -131,7 +130,7 @@ def test_there_and_back(world: World) -> None:
 def test_a_refused_move_moves_nothing(world: World) -> None:
     """The last of three packages is there with other content."""
     fill(world, "source", "curl", "nano", "wget")
-    world.repository("target")
+    fill(world, "target", reuse="always")
     world.given(publish("wget", "1", "target", text="other bytes"))
     session = world.session()
     assert session.do(move("target", "source")) == "RG409"

@@ -19,6 +19,10 @@ INDEXES_WITH_GHOSTS = {
     "blob_copy_pkey": ID,
     "blob_pkey": "bytes have no state: rows need them or not",
     "consumer_pkey": "a consumer has no state",
+    "dependency_pkey": "what a version says goes with its row",
+    "distribution_component_pkey": "a component goes when its distribution is switched or dropped",
+    "distribution_name_key": "a distribution has no state",
+    "distribution_pkey": ID,
     "ecosystem_pkey": REFERENCE,
     "feed_event_event_key": ID,
     "feed_event_pkey": "a position, given once",
@@ -26,6 +30,11 @@ INDEXES_WITH_GHOSTS = {
     "feed_incarnation_incarnation_key": ID,
     "feed_incarnation_pkey": ID,
     "file_pkey": ID,
+    "mirror_file_pkey": "what an update has staged goes when it ends",
+    "mirror_item_pkey": "what an update has staged goes when it ends",
+    "mirror_pkey": "how far a mirror has got goes with its repository",
+    "mirror_update_pkey": ID,
+    "mirror_version_pkey": "what a version was when it came in goes with its row",
     "namespace_pkey": "a namespace has no state",
     "outbox_pkey": ID,
     "package_version_pkey": ID,
@@ -39,8 +48,10 @@ INDEXES_WITH_GHOSTS = {
     "repository_backend_pkey": "a repository that is dropped uses its backends until it is purged",
     "repository_pkey": ID,
     "request_pkey": "an answer stands even if the version was deleted since",
+    "snapshot_member_pkey": "a snapshot has no state, and its members stay in it",
     "snapshot_name_key": "a snapshot has no state",
     "snapshot_pkey": ID,
+    "snapshot_source_pkey": "a snapshot has no state",
     "tag_pkey": "tags are deleted with their version",
     "tombstone_pkey": "what was deleted is what it is about",
     "validation_pkey": "a result stands, whatever became of its publication",
@@ -51,6 +62,7 @@ FOUND = "the row of an id that was found live under the lock"
 POINTER = "the row of a latest pointer, which only a live row has"
 GHOSTS = "ghosts are what it is about"
 IN_USE = "a backend that a repository uses is live"
+FROZEN = "a snapshot keeps what it contains, whatever became of it since"
 ANSWER = "the state is looked at under the lock, and decides the answer"
 
 STATEMENTS_WITH_GHOSTS = {
@@ -60,12 +72,14 @@ STATEMENTS_WITH_GHOSTS = {
     ("announce_copies", "backend"): IN_USE,
     ("announce_filling", "backend"): IN_USE,
     ("backends", "backend"): "the operator's list: retired ones until nothing is left on them",
+    ("bury_members", "package_version"): FOUND,
     ("bury_version", "package_version"): FOUND,
+    ("check_clashes", "package_version"): FROZEN,
+    ("check_installation", "backend"): "retired ones are emptied as well",
     ("check_integrity", "blob_copy"): GHOSTS,
     ("check_integrity", "file"): GHOSTS,
     ("check_integrity", "package_version"): GHOSTS,
     ("check_integrity", "repository"): GHOSTS,
-    ("check_installation", "backend"): "retired ones are emptied as well",
     ("claim_copies", "backend"): FOUND,
     ("claim_copies", "blob_copy"): FOUND,
     ("collect_blobs", "backend"): "retired ones are emptied as well",
@@ -75,22 +89,43 @@ STATEMENTS_WITH_GHOSTS = {
     ("commit_publication", "package_version"): FOUND,
     ("confirm_blob_deleted", "blob_copy"): GHOSTS,
     ("confirm_blob_deleted", "file"): "a ghost has its bytes until it is purged",
+    ("create_snapshot", "repository"): FOUND,
     ("dead_letters", "backend"): "what is left to be deleted on a retired one is listed too",
     ("delete_file", "file"): FOUND,
     ("deprecate", "package_version"): FOUND,
+    ("describe_members", "file"): FROZEN,
+    ("describe_members", "package_version"): FROZEN,
+    ("describe_members", "repository"): "a snapshot keeps what it has of a dropped repository",
+    ("diff_snapshots", "file"): FROZEN,
+    ("diff_snapshots", "package_version"): FROZEN,
     ("drop_repository", "repository"): FOUND,
     ("drop_tag", "package_version"): "the row of a tag, which only a live row has",
     ("end_publication", "file"): "the files of a publication: it is open, so they are live",
     ("forget_unpublished", "file"): GHOSTS,
     ("forget_unpublished", "package_version"): GHOSTS,
+    ("highest_members", "package_version"): FROZEN,
     ("is_last_copy", "file"): "a ghost has its bytes until it is purged: it may be restored",
+    (
+        "keep_overlay",
+        "package_version",
+    ): "those that upstream has just replaced are what it is about",
     ("lock_copy", "blob_copy"): ANSWER,
     ("lock_publication", "repository"): "that of a registration; dropping it ends publications",
     ("lock_task", "backend"): "retired ones are emptied as well",
     ("lock_task", "blob_copy"): ANSWER,
+    ("lock_update", "repository"): "that of an open update; dropping it ends the update",
     ("lock_waits", "repository"): "locks of dropped repositories have names too",
-    ("outdated_registrations", "repository"): "what a dropped repository left has to move too",
+    ("match_members", "package_version"): FROZEN,
+    ("member_changes", "package_version"): FROZEN,
+    ("member_digest", "file"): FROZEN,
+    ("member_digest", "package_version"): FROZEN,
+    ("member_graph", "package_version"): FROZEN,
+    ("member_variants", "package_version"): FROZEN,
+    ("members_of", "package_version"): FROZEN,
+    ("merge_latest", "package_version"): FROZEN,
+    ("merge_members", "package_version"): FROZEN,
     ("missing_copies", "backend"): IN_USE,
+    ("outdated_registrations", "repository"): "what a dropped repository left has to move too",
     ("promote_backends", "repository"): FOUND,
     ("publication_digests", "file"): "the files of a publication: it is open, so they are live",
     ("publications", "repository"): "what was published in a dropped one is history",
@@ -101,11 +136,14 @@ STATEMENTS_WITH_GHOSTS = {
     ("purge_dropped", "repository"): GHOSTS,
     ("quarantine", "package_version"): FOUND,
     ("quarantine_publication", "package_version"): FOUND,
-    ("record_copy", "blob_copy"): ANSWER,
+    ("read_copies", "file"): FROZEN,
+    ("read_copies", "package_version"): FROZEN,
     ("record_copy_failure", "blob_copy"): ANSWER,
+    ("record_present", "blob_copy"): ANSWER,
     ("registrations", "package_version"): POINTER,
     ("release_quarantine", "package_version"): FOUND,
     ("rename_repository", "repository"): FOUND,
+    ("replace_members", "package_version"): FROZEN,
     ("repository_backends", "backend"): IN_USE,
     ("resolve", "package_version"): POINTER,
     ("restore_version", "file"): GHOSTS,
@@ -113,10 +151,13 @@ STATEMENTS_WITH_GHOSTS = {
     ("retire_backend", "blob_copy"): "all that is on it",
     ("retire_backend", "file"): "a ghost has its bytes until it is purged: it may be restored",
     ("retire_backend", "repository"): "a dropped one uses its backends until it is purged",
+    ("snapshot_members", "package_version"): FROZEN,
+    ("source_members", "repository"): "one that a distribution serves is not dropped",
     ("touch_repository", "repository"): FOUND,
     ("unyank", "package_version"): FOUND,
     ("upgrade_scheme", "package_version"): "ghosts have to move too",
     ("verify_copy", "blob_copy"): ANSWER,
+    ("verify_snapshot", "package_version"): FROZEN,
     ("versions", "package_version"): "a page that ended at a version deleted since goes on there",
     ("yank", "package_version"): FOUND,
 }
@@ -209,7 +250,9 @@ WHEEL = [content("a.whl", "new")]
 
 
 def calls_about(package: Package, version: str) -> dict[str, Call]:
-    item = {"ecosystem": "pypi", "name": package.name, "version": version, "files": WHEEL}
+    named = {"ecosystem": package.ecosystem, "name": package.name, "version": version}
+    item = named | {"files": WHEEL}
+    wanted = f"{{{package.name} (= {version})}}"
     return {
         "publish": package("publish", version, p_files=WHEEL),
         "publish_many": call("publish_many", "acme", package.repository, [item]),
@@ -230,6 +273,13 @@ def calls_about(package: Package, version: str) -> dict[str, Call]:
         "repair_latest": package("repair_latest"),
         "apply_retention": call("apply_retention", "acme", package.repository),
         "expire_publications": call("expire_publications", "acme"),
+        "copy_versions": call("copy_versions", "acme", "copies", wanted, package.repository),
+        "move_versions": call("move_versions", "acme", "copies", package.repository, wanted),
+        "remove_versions": call("remove_versions", "acme", package.repository, wanted),
+        "search_versions": call(
+            "search_versions", "acme", package.repository, p_query=package.name
+        ),
+        "create_snapshot": call("create_snapshot", "acme", "new", package.repository, [named]),
     }
 
 
@@ -269,11 +319,39 @@ OF_THE_FEED = {
     "drop_consumer",
     "prune_events",
 }
+OF_SNAPSHOTS = {
+    "merge_snapshots",
+    "pull_snapshot",
+    "filter_snapshot",
+    "rename_snapshot",
+    "drop_snapshot",
+    "seal_snapshots",
+    "diff_snapshots",
+    "verify_snapshot",
+    "snapshot_digest",
+}
+OF_DISTRIBUTIONS = {
+    "create_distribution",
+    "switch_distribution",
+    "drop_distribution",
+    "distribution_content",
+}
+OF_MIRRORS = {
+    "begin_mirror_update",
+    "stage_mirror_items",
+    "missing_mirror_copies",
+    "record_mirror_copy",
+    "commit_mirror_update",
+    "abort_mirror_update",
+}
 NOT_OF_VERSIONS = (
     OF_REPOSITORIES
     | OF_PUBLICATIONS
     | OF_BYTES
     | OF_THE_FEED
+    | OF_SNAPSHOTS
+    | OF_DISTRIBUTIONS
+    | OF_MIRRORS
     | {
         "check_integrity",
         "purge",
@@ -288,6 +366,7 @@ NOT_OF_VERSIONS = (
 
 def haunt(world: World) -> None:
     world.repository(reuse="always", keep_versions=1)
+    world.repository("copies", name_scope="repository")
     world.given(
         CLEAN("publish", "1.0"),
         HAUNTED("publish", DELETED, p_files=[content("a.whl", "old")]),
@@ -355,6 +434,11 @@ def calls_in(repository: str) -> dict[str, Call]:
         "release_name": package("release_name"),
         "set_repository_backend": call("set_repository_backend", *place, "disk"),
         "purge": call("purge", *place),
+        "create_distribution": call(
+            *("create_distribution", "acme", "", "stable", "npm"),
+            {"main": {"repository": repository}},
+        ),
+        "begin_mirror_update": call("begin_mirror_update", *place),
     }
 
 
@@ -365,6 +449,7 @@ def test_no_function_sees_a_dropped_repository(world: World) -> None:
         call("drop_repository", "acme", "dropped"),
     )
     world.repository()
+    world.repository("copies", name_scope="repository")
     session = world.session()
     answers: dict[str, dict[str, str]] = {"dropped": {}, "never": {}}
     for repository, answered in answers.items():
