@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _UPDATES = 5  # that are shown
+_BARS = {"indexes": "read", "items": "staged", "files": "downloaded"}
 
 
 @click.group()
@@ -336,7 +337,7 @@ def drop(
 
 def _settings(**given: Any) -> dict[str, Any]:
     """What was given, as the policy `upstream` has it."""
-    settings = {
+    settings: dict[str, Any] = {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in given.items()
         if value not in (None, ())
@@ -371,16 +372,12 @@ def _line(upstream: dict[str, Any]) -> str:
 class _Bars:
     """How far an update is: what it reads, notes and downloads."""
 
-    _TITLES = {"indexes": "read", "items": "staged", "files": "downloaded"}
-
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         if what not in self._bars:
-            self._bars[what] = self._progress.add_task(
-                self._TITLES.get(what, what), total=total, done=""
-            )
+            self._bars[what] = self._progress.add_task(_BARS[what], total=total, done="")
         text = f"{done:,} versions" if what == "items" else decimal(done)
         self._progress.update(self._bars[what], completed=done, total=total, done=text)

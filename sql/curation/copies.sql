@@ -192,7 +192,8 @@ begin
 end;
 $$;
 
--- Members apart from those that are quarantined: nobody promotes what is blocked.
+-- Members apart from those that are quarantined, or were when they were deleted: nobody serves or
+-- promotes what is blocked.
 create function pkgdb.without_quarantined(p_namespace text, p_members pkgdb.member[])
 returns pkgdb.member[]
 language plpgsql
@@ -205,7 +206,7 @@ begin
           join pkgdb.package_version v
             on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
-         where v.status <> 'quarantined');
+         where v.status <> 'quarantined' and v.quarantine_reason is null);
 end;
 $$;
 
@@ -296,7 +297,8 @@ begin
        and f.version_id = m.version_id and f.status = 'available';
     update pkgdb.package_version v
        set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now,
-           quarantine_reason = null
+           quarantine_reason = case when v.status = 'quarantined'
+                                    then coalesce(v.quarantine_reason, '') end
       from unnest(p_members) m
      where v.namespace = m.namespace and v.registration_id = m.registration_id
        and v.version_id = m.version_id;

@@ -115,9 +115,10 @@ begin
     end if;
     v_graph := pkgdb.member_graph(
         p_namespace,
-        array(select m from unnest(p_source) m
-               union
-              select m from unnest(p_base) m),
+        array(
+            select distinct on (m.version_id) m
+              from unnest(p_source || p_base) m
+             order by m.version_id),
         p_kinds);
     v_chosen := pkgdb.follow_dependencies(
         v_graph,

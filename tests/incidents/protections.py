@@ -258,13 +258,13 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
                  where (select count(*)
                           from unnest(v_all) o
                          cross join lateral (
-                               select w.registration_id, w.version_key
+                               select w.registration_id as owner, w.version_key
                                  from pkgdb.package_version w
                                 where w.namespace = p_namespace
                                   and w.registration_id = o.registration_id
                                   and w.version_id = o.version_id
                                offset 0) w
-                          join pkgdb.registration h using (registration_id)
+                          join pkgdb.registration h on h.registration_id = w.owner
                          where h.normalized_name = g.normalized_name
                            and w.version_key > v.version_key) = 0);
         end $$;
