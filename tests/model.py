@@ -9,16 +9,22 @@ Time passes only where `lapse` or `advance` says so.
 Answers: (outcome, revision, whether a version is named) of a registration, (outcome, revision) of a
 repository, a tuple of (item, outcome, revision, sqlstate) of publish_many; (outcome, fence, state,
 missing copies, validations) of a publication, (outcome, status, attempts) of a validation,
-(outcome, state) of a copy, a list of (digest, attempt) of work on copies; else plain numbers.
+(outcome, state) of a copy, a list of (digest, attempt) of work on copies; (outcome, revision,
+members, changes) of a snapshot, (outcome, revision, added, removed, unchanged, skipped, changes) of
+a repository whose versions were copied, (outcome, revision) of a distribution, (outcome, fence,
+state, staged, report) of an update of a mirror; else plain numbers.
 """
 
 import json
+import operator
 import pickle
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any
 
 from packaging.utils import canonicalize_name, canonicalize_version
@@ -38,7 +44,9 @@ POLICY: dict[str, Any] = {
 LEASE, LEASE_OF_WORK, DAY = 15, 5, 24 * 60  # in minutes
 
 Identity = tuple[str, str]  # normalised version, variant
-Number = int | None  # of a publication or copy, as the model counts them; None: there is none
+# Of a publication, copy or update, as the model counts them; None: there is none.
+Number = int | None
+Package = tuple[str, str]  # normalised name, variant
 State = dict[str, list[list[Any]]]
 
 
@@ -69,14 +77,14 @@ def file(filename: str, content: str = "", size: int = 1) -> dict[str, Any]:
     return {"filename": filename, "sha256": digest, "size": size}
 
 
-@dataclass
+@dataclass(eq=False)
 class File:
     sha256: str
     size: int
     role: str
 
 
-@dataclass
+@dataclass(eq=False)
 class Version:
     spelling: str
     variant: str
@@ -89,13 +97,17 @@ class Version:
     quarantine_reason: str | None = None
     files: dict[str, File] = field(default_factory=dict)
     arriving: dict[str, File] = field(default_factory=dict)  # of open publications
-    # Digests of files that the purge will take: deleted ones, and those that never came.
-    removed: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    removed: list[File] = field(default_factory=list)  # deleted ones, for the purge
+    failed: list[str] = field(default_factory=list)  # digests of those that never came, likewise
     published: bool = True
+    content: Any = None  # of a mirror: the item that it came with
 
     def digests(self) -> list[str]:
         return [file.sha256 for file in self.files.values()]
+
+    def bygone(self) -> list[str]:
+        """Digests of files that it had, or was to have."""
+        return [*(file.sha256 for file in self.removed), *self.failed]
 
     @property
     def identity(self) -> Identity:
@@ -119,6 +131,9 @@ class Repository:
     live: bool = True
     revision: int = 0
     backends: dict[str, str] = field(default_factory=dict)  # name: requirement
+    epoch: int = 0  # counts snapshots
+    release: str | None = None  # of a mirror: what upstream calls its state
+    updated: bool = False
 
 
 @dataclass(eq=False)
@@ -200,6 +215,95 @@ class Publication:
         )
 
 
+@dataclass(eq=False)
+class Member:
+    """A version in a snapshot: what it had then. Its status is that of today."""
+
+    registration: Registration
+    version: Version
+    files: dict[str, File]
+    epoch: int
+
+    @property
+    def package(self) -> Package:
+        return self.registration.normalized, self.version.variant
+
+    @property
+    def place(self) -> tuple[str, *Identity]:
+        return self.registration.normalized, *self.version.identity
+
+    def digest(self) -> bytes:
+        version = self.version
+        what = ["pypi", self.registration.name, version.spelling, version.variant, version.metadata]
+        files = [
+            json.dumps([filename, file.sha256, None, {}, file.role])
+            for filename, file in sorted(self.files.items())
+        ]
+        return sha256((json.dumps(what) + ",".join(files)).encode()).digest()
+
+    def row(self) -> list[Any]:
+        """As readers get it."""
+        version = self.version
+        files = [
+            {
+                "filename": filename,
+                "sha256": file.sha256,
+                "size": file.size,
+                "media_type": None,
+                "attributes": {},
+                "role": file.role,
+            }
+            for filename, file in sorted(self.files.items())
+        ]
+        return [
+            *(self.registration.repository.name, self.registration.name, version.spelling),
+            *(version.variant, version.status, version.listed, version.yank_reason),
+            *(version.deprecation, version.metadata, files),
+        ]
+
+
+@dataclass(eq=False)
+class Snapshot:
+    name: str
+    repository: Repository | None  # whose content it is; None: its members are listed
+    members: list[Member]
+    revision: int = 0
+    sources: list["Snapshot"] = field(default_factory=list)
+
+    @property
+    def count(self) -> int | None:
+        return len(self.members) if self.repository is None else None
+
+    def digest(self) -> str:
+        return sha256(b"".join(sorted(member.digest() for member in self.members))).hexdigest()
+
+
+@dataclass(eq=False)
+class Distribution:
+    prefix: str
+    name: str
+    components: dict[str, Snapshot | Repository]
+    settings: dict[str, Any]
+    revision: int = 0
+
+
+@dataclass(eq=False)
+class Update:
+    """Of a mirror."""
+
+    number: int  # counts insertions
+    repository: Repository
+    release: str | None
+    actor: str | None
+    request_key: str | None
+    lease_until: float
+    status: str = "open"
+    fence: int = 1
+    staged: int = 0
+    items: dict[tuple[str, *Identity], dict[str, Any]] = field(default_factory=dict)
+    report: dict[str, int] | None = None
+
+
 class Model:
     def __init__(self) -> None:
         self.repositories: list[Repository] = []
@@ -208,6 +312,9 @@ class Model:
         self.backends: list[str] = []
         self.copies: list[Copy] = []
         self.blobs: dict[str, Blob] = {}  # by digest
+        self.snapshots: list[Snapshot] = []
+        self.distributions: list[Distribution] = []
+        self.updates: list[Update] = []
         self.requests: dict[tuple[str | None, str], tuple[Any, Any]] = {}
         self.events: list[list[Any]] = []
         self.sequenced = 0  # how many of them have a place in the feed
@@ -238,7 +345,7 @@ class Model:
         self, function: str, request_key: str | None = None, actor: str | None = None, **rest: Any
     ) -> Any:
         method = getattr(self, function)
-        if function == "begin_publication":
+        if function in ("begin_publication", "begin_mirror_update"):
             return method(**rest, request_key=request_key, actor=actor)
         if request_key is None:
             return method(**rest)
@@ -293,6 +400,9 @@ class Model:
         if wanted["name_scope"] != altered.policy["name_scope"] and claimed:
             raise ModelError("RG422")
         altered.policy = wanted
+        if altered.kind == "mirror":
+            altered.release = None
+            self._supersede(altered)
         return self._touch_repository(altered, "altered")
 
     def rename_repository(
@@ -307,15 +417,21 @@ class Model:
         renamed.name = new_name
         return self._touch_repository(renamed, "renamed")
 
-    def drop_repository(self, repository: str, if_revision: int | None = None) -> Any:
+    def drop_repository(
+        self, repository: str, force: bool = False, if_revision: int | None = None
+    ) -> Any:
         dropped = self._lock(repository, exclusive=True)
         self._check_revision(dropped.revision, if_revision)
         self._check_removable(dropped)
+        if not force and any(snapshot.repository is dropped for snapshot in self.snapshots):
+            raise ModelError("RG423")
+        self._check_unserved(dropped)
+        self._supersede(dropped)
         for registration in self._claimed(dropped):
             registration.scope = dropped.number  # the name is free for others
             registration.tags.clear()
             for publication in self._open_of(registration):
-                publication.version.removed += [f.sha256 for f in publication.files.values()]
+                publication.version.removed += publication.files.values()
                 self._end(publication, "aborted", keep=True)
             for version in registration.versions.values():
                 version.status = "pending_destruction"
@@ -609,8 +725,8 @@ class Model:
 
     def lapse(self) -> None:
         """Not a function of the interface: the end of every lease comes."""
-        for publication in self.publications:
-            publication.lease_until = -1
+        for leased in [*self.publications, *self.updates]:
+            leased.lease_until = -1
 
     def advance(self, minutes: float) -> None:
         """Not a function of the interface: time passes."""
@@ -760,6 +876,476 @@ class Model:
             del self.blobs[sha256]
         return "deleted", None
 
+    # Snapshots.
+
+    def create_snapshot(
+        self,
+        snapshot: str,
+        repository: str | None = None,
+        items: list[dict[str, Any]] | None = None,
+    ) -> Any:
+        if repository is None:
+            if items is not None:
+                raise ModelError("RG400")
+            return self._insert_snapshot(Snapshot(snapshot, None, []))
+        where = self._lock(repository, exclusive=True)
+        if where.kind == "mirror" and not where.updated:
+            raise ModelError("RG422")
+        members = self._members(where)
+        if items is None:
+            created = Snapshot(snapshot, where, members)
+        else:
+            listed = [self._listed(where, **item) for item in items]
+            created = Snapshot(snapshot, None, [m for m in members if m.version in listed])
+        where.epoch += 1
+        return self._insert_snapshot(created)
+
+    def _listed(self, where: Repository, name: str, version: str, variant: str = "") -> Version:
+        registration = self._find(where, name)
+        identity = canonicalize_version(version), variant
+        found = registration.versions.get(identity) if registration else None
+        if not (registration and found and found.published and registration.repository is where):
+            raise ModelError("RG404")
+        return found
+
+    def merge_snapshots(
+        self, snapshot: str, sources: list[str], latest: bool = False, no_remove: bool = False
+    ) -> Any:
+        if not sources or (latest and no_remove):
+            raise ModelError("RG400")
+        merged = [self._snapshot(source) for source in sources]
+        if latest:
+            everything = [member for source in merged for member in source.members]
+            members = [
+                highest([member for member in everything if member.package == package])
+                for package in {member.package for member in everything}
+            ]
+        else:
+            members = []
+            for source in merged:
+                members = replaced(members, source.members, whole=not no_remove)
+        return self._insert_snapshot(Snapshot(snapshot, None, members), merged)
+
+    def pull_snapshot(
+        self,
+        snapshot: str,
+        target: str,
+        source: str,
+        queries: list[str],
+        follow: bool = True,
+        no_remove: bool = False,
+        all_matches: bool = False,
+        dry_run: bool = False,
+    ) -> Any:
+        """Nothing depends on anything here, so that there is nothing to follow."""
+        into, pulled_from = self._snapshot(target), self._snapshot(source)
+        wanted = {m.version.variant for m in into.members or pulled_from.members} | {"", "all"}
+        pulled = [
+            m
+            for m in pulled_from.members
+            if m.version.variant in wanted and any(matches(query, m) for query in queries)
+        ]
+        if not all_matches:
+            of_packages = {m.package: m for m in sorted(pulled, key=lambda m: m.version.order)}
+            pulled = list(of_packages.values())
+        members = replaced(into.members, pulled, whole=not no_remove)
+        changes = changed(into.members, members)
+        if dry_run:
+            return "planned", None, len(members), changes
+        new = Snapshot(snapshot, None, members)
+        return (*self._insert_snapshot(new, [into, pulled_from])[:3], changes)
+
+    def filter_snapshot(
+        self, snapshot: str, source: str, queries: list[str], follow: bool = False
+    ) -> Any:
+        filtered = self._snapshot(source)
+        members = [m for m in filtered.members if any(matches(query, m) for query in queries)]
+        return self._insert_snapshot(Snapshot(snapshot, None, members), [filtered])
+
+    def rename_snapshot(self, snapshot: str, new_name: str) -> Any:
+        renamed = self._snapshot(snapshot)
+        if new_name == snapshot:
+            return "unchanged", renamed.revision, renamed.count, None
+        if any(each.name == new_name for each in self.snapshots):
+            raise ModelError("RG409")
+        renamed.name = new_name
+        return self._touch_snapshot(renamed, "renamed")
+
+    def drop_snapshot(self, snapshot: str, force: bool = False) -> Any:
+        dropped = self._snapshot(snapshot)
+        self._check_unserved(dropped)
+        if not force and any(dropped in each.sources for each in self.snapshots):
+            raise ModelError("RG423")
+        for each in self.snapshots:
+            each.sources = [source for source in each.sources if source is not dropped]
+        self.snapshots.remove(dropped)
+        return self._touch_snapshot(dropped, "dropped")
+
+    def _snapshot(self, name: str) -> Snapshot:
+        for snapshot in self.snapshots:
+            if snapshot.name == name:
+                return snapshot
+        raise ModelError("RG404")
+
+    def _insert_snapshot(self, new: Snapshot, sources: list[Snapshot] | None = None) -> Any:
+        if any(each.name == new.name for each in self.snapshots):
+            raise ModelError("RG409")
+        for source in sources or []:
+            new.sources += [] if source in new.sources else [source]
+        self.snapshots.append(new)
+        return self._touch_snapshot(new, "created")
+
+    def _touch_snapshot(self, snapshot: Snapshot, event: str) -> Any:
+        snapshot.revision += 1
+        self.events.append([f"snapshot_{event}", snapshot.name, None, snapshot.revision])
+        return event, snapshot.revision, snapshot.count, None
+
+    def _members(self, source: Snapshot | Repository) -> list[Member]:
+        """What a snapshot contains, or a repository now."""
+        if isinstance(source, Snapshot):
+            return source.members
+        return [
+            Member(registration, version, dict(version.files), source.epoch)
+            for registration in self._claimed(source)
+            for version in registration.published()
+        ]
+
+    def _check_unserved(self, source: Snapshot | Repository) -> None:
+        if any(source in each.components.values() for each in self.distributions):
+            raise ModelError("RG423")
+
+    # Versions of one repository that go to another, or go.
+
+    def copy_versions(
+        self,
+        repository: str,
+        queries: list[str],
+        from_repository: str | None = None,
+        from_snapshot: str | None = None,
+        replace: bool = False,
+        dry_run: bool = False,
+    ) -> Any:
+        source: Snapshot | Repository
+        if from_snapshot is not None:
+            where = self._lock(repository, exclusive=True)
+            source = self._snapshot(from_snapshot)
+        else:
+            assert from_repository is not None
+            where, source = self._lock_both(repository, from_repository, exclusive=False)
+        self._check_hosted(where)
+        return self._transfer(where, source, queries, replace, dry_run)
+
+    def move_versions(
+        self,
+        repository: str,
+        from_repository: str,
+        queries: list[str],
+        replace: bool = False,
+        dry_run: bool = False,
+    ) -> Any:
+        where, source = self._lock_both(repository, from_repository, exclusive=True)
+        self._check_hosted(where)
+        self._check_removable(source)
+        return self._transfer(where, source, queries, replace, dry_run, moved=True)
+
+    def remove_versions(self, repository: str, queries: list[str], dry_run: bool = False) -> Any:
+        where = self._lock(repository, exclusive=True)
+        self._check_removable(where)
+        found = [m for m in self._members(where) if any(matches(query, m) for query in queries)]
+        changes = changed(found, [])
+        revision = where.revision
+        if not dry_run:
+            self._bury_members(found)
+        outcome = "planned" if dry_run else "removed" if found else "unchanged"
+        return outcome, revision, 0, len(found), 0, 0, changes
+
+    def _lock_both(
+        self, target: str, source: str, exclusive: bool
+    ) -> tuple[Repository, Repository]:
+        if None in (self._live(target), self._live(source)):
+            raise ModelError("RG404")
+        if target == source:
+            raise ModelError("RG400")
+        return self._lock(target, exclusive=True), self._lock(source, exclusive)
+
+    def _transfer(
+        self,
+        where: Repository,
+        source: Snapshot | Repository,
+        queries: list[str],
+        replace: bool,
+        dry_run: bool,
+        moved: bool = False,
+    ) -> Any:
+        found = [m for m in self._members(source) if any(matches(query, m) for query in queries)]
+        members = [member for member in found if member.version.status != "quarantined"]
+        revision, before = where.revision, self.copy() if dry_run else self
+        added: list[Member] = []
+        removed: list[Member] = []
+        for member in sorted(members, key=lambda m: (m.registration.normalized, m.version.order)):
+            there = self._find(where, member.registration.name)
+            live = there.versions.get(member.version.identity) if there else None
+            mine = there is not None and there.repository is where
+            if there and live and mine and replace and not copied(live, member):
+                self._check_removable(where)
+                removed.append(Member(there, live, {}, where.epoch))
+                self._bury(there, live, "deleted")
+            added += self._publish_copy(where, member)
+        if moved:
+            self._bury_members(members)
+        outcome = "moved" if moved else "copied"
+        if not (members if moved else added or removed):
+            outcome = "unchanged"
+        if dry_run:
+            outcome, self.__dict__ = "planned", before.__dict__
+        return (
+            *(outcome, revision, len(added), len(removed), len(members) - len(added)),
+            *(len(found) - len(members), sorted([*named("remove", removed), *named("add", added)])),
+        )
+
+    def _publish_copy(self, where: Repository, member: Member) -> list[Member]:
+        """As `publish` and `add_files` would; what that adds, or changes."""
+        version, name = member.version, member.registration.name
+        files = [
+            (each.role, {"filename": filename, "sha256": each.sha256, "size": each.size})
+            for filename, each in member.files.items()
+        ]
+        main, side = ([given for of, given in files if of == role] for role in ("main", "side"))
+        spelled, variant, metadata = version.spelling, version.variant, version.metadata
+        outcomes = {self._publish(where, name, spelled, variant, main, metadata)[0]}
+        registration = self._find(where, name)
+        assert registration is not None
+        there = registration.versions[version.identity]
+        if side:
+            outcomes.add(self._extend(where, registration, there, side, "side")[0])
+        return [] if outcomes == {"unchanged"} else [Member(registration, there, {}, where.epoch)]
+
+    def _bury_members(self, members: list[Member]) -> None:
+        for member in members:
+            self._bury(member.registration, member.version, "deleted")
+
+    # Distributions.
+
+    def create_distribution(
+        self,
+        prefix: str,
+        distribution: str,
+        ecosystem: str,
+        components: dict[str, Any],
+        settings: dict[str, Any] | None = None,
+    ) -> Any:
+        sources = self._sources(components)
+        if not sources:
+            raise ModelError("RG400")
+        if self._distribution(prefix, distribution):
+            raise ModelError("RG409")
+        created = Distribution(prefix, distribution, sources, settings or {})
+        self._check_clashes(created)
+        self.distributions.append(created)
+        return self._touch_distribution(created, "created")
+
+    def switch_distribution(
+        self,
+        prefix: str,
+        distribution: str,
+        components: dict[str, Any],
+        settings: dict[str, Any] | None = None,
+        if_revision: int | None = None,
+    ) -> Any:
+        sources = self._sources(components)
+        switched = self._distribution(prefix, distribution)
+        if switched is None:
+            raise ModelError("RG404")
+        self._check_revision(switched.revision, if_revision)
+        kept = {c: s for c, s in switched.components.items() if c not in components}
+        wanted = switched.settings if settings is None else settings
+        if (kept | sources, wanted) == (switched.components, switched.settings):
+            return "unchanged", switched.revision
+        if not kept | sources:
+            raise ModelError("RG400")
+        switched.components, switched.settings = kept | sources, wanted
+        self._check_clashes(switched)
+        return self._touch_distribution(switched, "switched")
+
+    def drop_distribution(
+        self, prefix: str, distribution: str, if_revision: int | None = None
+    ) -> Any:
+        dropped = self._distribution(prefix, distribution)
+        if dropped is None:
+            raise ModelError("RG404")
+        self._check_revision(dropped.revision, if_revision)
+        self.distributions.remove(dropped)
+        return self._touch_distribution(dropped, "dropped")
+
+    def _distribution(self, prefix: str, name: str) -> Distribution | None:
+        path = (prefix, name)
+        return next((d for d in self.distributions if (d.prefix, d.name) == path), None)
+
+    def _sources(self, components: dict[str, Any]) -> dict[str, Snapshot | Repository]:
+        """What components are to serve; repositories are locked."""
+        named = {c: source for c, source in sorted(components.items()) if source is not None}
+        for source in named.values():
+            if "snapshot" in source:
+                self._snapshot(source["snapshot"])
+            elif self._live(source["repository"]) is None:
+                raise ModelError("RG404")
+        return {
+            component: self._snapshot(source["snapshot"])
+            if "snapshot" in source
+            else self._lock(source["repository"])
+            for component, source in named.items()
+        }
+
+    def _check_clashes(self, distribution: Distribution) -> None:
+        contents: dict[tuple[str, *Identity], set[bytes]] = {}
+        for source in distribution.components.values():
+            for member in self._members(source):
+                contents.setdefault(member.place, set()).add(member.digest())
+        if any(len(digests) > 1 for digests in contents.values()):
+            raise ModelError("RG409")
+
+    def _touch_distribution(self, distribution: Distribution, event: str) -> Any:
+        distribution.revision += 1
+        path = "/".join(filter(None, (distribution.prefix, distribution.name)))
+        self.events.append([f"distribution_{event}", path, None, distribution.revision])
+        return event, distribution.revision
+
+    # Mirrors.
+
+    def begin_mirror_update(
+        self,
+        repository: str,
+        release: str | None = None,
+        request_key: str | None = None,
+        actor: str | None = None,
+    ) -> Any:
+        where = self._lock(repository)
+        if where.kind != "mirror":
+            raise ModelError("RG422")
+        found = self._open_update(where)
+        if found is None:
+            if release is not None and where.release == release:
+                return "unchanged", None, "committed", None, None
+            lease = self.now + LEASE
+            found = Update(self._number(), where, release, actor, request_key, lease)
+            self.updates.append(found)
+            return updated(found, "begun", found.fence)
+        asked = (actor, request_key)
+        mine = request_key is not None and (found.actor, found.request_key) == asked
+        if not mine and found.lease_until >= self.now:
+            return updated(found, "in_progress")
+        if found.release is None or found.release != release:
+            found.items, found.staged = {}, 0
+        found.release, (found.actor, found.request_key) = release, asked
+        found.fence, found.lease_until = found.fence + 1, self.now + LEASE
+        return updated(found, "resumed", found.fence)
+
+    def stage_mirror_items(self, update: Number, fence: int, items: list[dict[str, Any]]) -> Any:
+        held = self._update(update)
+        self._check_update(held, fence)
+        for item in items:
+            identity = canonicalize_version(item["version"]), item.get("variant", "")
+            place = (canonicalize_name(item["name"]), *identity)
+            if not same_item(held.items.setdefault(place, item), item):
+                raise ModelError("RG409")
+        held.staged, held.lease_until = len(held.items), self.now + LEASE
+        return updated(held, "staged", held.fence)
+
+    def commit_mirror_update(self, update: Number, fence: int) -> Any:
+        held = self._update(update, exclusive=True)
+        if held.status == "committed":
+            return updated(held, "unchanged")
+        self._check_update(held, fence)
+        where = held.repository
+        patterns = [pattern.lower() for pattern in where.policy["protected_names"]]
+        wanted = {
+            place: item
+            for place, item in held.items.items()
+            if not any(fnmatchcase(place[0], pattern) for pattern in patterns)
+        }
+        there = {member.place: member for member in self._members(where)}
+        same = {
+            place
+            for place, member in there.items()
+            if place in wanted and same_item(member.version.content, wanted[place])
+        }
+        replaced = there.keys() & wanted.keys() - same
+        tags = {
+            place: [t for t, i in there[place].registration.tags.items() if i == place[1:]]
+            for place in replaced
+        }
+        quarantined = {p for p in replaced if there[p].version.status == "quarantined"}
+        self._bury_members([member for place, member in there.items() if place not in same])
+        for place in sorted(wanted.keys() - same):
+            registration, new = self._insert_item(where, wanted[place])
+            if place in replaced:
+                old = there[place].version
+                self._keep_overlay(old, registration, new, place in quarantined)
+                registration.tags.update(dict.fromkeys(tags[place], new.identity))
+        held.report = {
+            "added": len(wanted.keys() - there.keys()),
+            "removed": len(there.keys() - wanted.keys()),
+            "changed": len(replaced),
+            "unchanged": len(same),
+            "protected": len(held.items) - len(wanted),
+            "filtered": 0,
+        }
+        where.release, where.updated = held.release, True
+        self._touch_repository(where, "updated")
+        held.status, held.items = "committed", {}
+        return updated(held, "committed")
+
+    def abort_mirror_update(self, update: Number, fence: int) -> Any:
+        held = self._update(update)
+        if held.status == "aborted":
+            return updated(held, "unchanged")
+        self._check_update(held, fence)
+        held.status, held.items = "aborted", {}
+        return updated(held, "aborted")
+
+    def _insert_item(self, where: Repository, item: dict[str, Any]) -> tuple[Registration, Version]:
+        registration = self._find(where, item["name"]) or self._claim(where, item["name"])
+        rest = item.get("variant", ""), self._number(), item.get("metadata", {})
+        new = Version(item["version"], *rest, content=item)
+        self._insert_files(registration, new, item.get("files", []), "main")
+        registration.versions[new.identity] = new
+        self._touch(registration, "created", new)
+        return registration, new
+
+    def _keep_overlay(
+        self, old: Version, registration: Registration, new: Version, quarantined: bool
+    ) -> None:
+        if not (quarantined or not old.listed or old.deprecation is not None):
+            return
+        new.status = "quarantined" if quarantined else "available"
+        new.listed, new.yank_reason = old.listed, old.yank_reason
+        new.deprecation, new.quarantine_reason = old.deprecation, old.quarantine_reason
+        event = "quarantined" if quarantined else "deprecated" if old.listed else "yanked"
+        self._touch(registration, event, new)
+
+    def _update(self, number: Number, exclusive: bool = False) -> Update:
+        if number is None:
+            raise ModelError("RG400")
+        held = next(update for update in self.updates if update.number == number)
+        if held.status == "open":
+            self._lock(held.repository.name, exclusive)
+        return held
+
+    def _open_update(self, repository: Repository) -> Update | None:
+        of_it = [u for u in self.updates if u.repository is repository and u.status == "open"]
+        return of_it[0] if of_it else None
+
+    def _supersede(self, repository: Repository) -> None:
+        update = self._open_update(repository)
+        if update is not None:
+            update.status, update.items = "superseded", {}
+
+    def _check_update(self, update: Update, fence: int) -> None:
+        if update.status == "superseded" or update.fence != fence:
+            raise ModelError("RG412")
+        if update.status != "open":
+            raise ModelError("RG422")
+
     # The feed.
 
     def sequence_events(self) -> int:
@@ -878,8 +1464,8 @@ class Model:
         found = self._published(registration, version, variant)
         tombstones = registration.tombstones.setdefault(found.identity, {})
         if filename in found.files:
-            tombstones[filename] = found.files.pop(filename).sha256
-            found.removed.append(tombstones[filename])
+            found.removed.append(found.files.pop(filename))
+            tombstones[filename] = found.removed[-1].sha256
             return self._touch(registration, "file_deleted", found)
         if filename in tombstones:
             return self._unchanged(registration)
@@ -930,24 +1516,39 @@ class Model:
         where = self._live(repository) if repository is not None else None
         if repository is not None and where is None:
             raise ModelError("RG404")
-        versions = files = repositories = 0
+        versions = files = pinned = repositories = 0
         for registration in self.registrations if where is None else self._claimed(where):
-            gone = [ghost for ghost in registration.ghosts if ghost.number not in locked]
-            digests = [d for g in gone for d in [*g.removed, *g.failed, *g.digests()]]
-            registration.ghosts = [g for g in registration.ghosts if g.number in locked]
+            kept = [ghost for ghost in registration.ghosts if self._is_pinned(ghost)]
+            pinned += len(kept)
+            kept += [g for g in registration.ghosts if g.number in locked and g not in kept]
+            gone = [ghost for ghost in registration.ghosts if ghost not in kept]
+            digests = [d for g in gone for d in [*g.bygone(), *g.digests()]]
+            registration.ghosts = [ghost for ghost in registration.ghosts if ghost in kept]
             for version in registration.versions.values():
-                digests += version.removed + version.failed
-                version.removed, version.failed = [], []
+                pins = [f for f in version.removed if self._is_pinned(version, f)]
+                unpinned = [f.sha256 for f in version.removed if f not in pins]
+                digests += unpinned + version.failed
+                version.removed, version.failed = pins, []
             versions += len(gone)
             files += len(digests)
             self._mark(digests)
         for dropped in [r for r in self.repositories if not r.live]:
             claimed = self._claimed(dropped)
             self.registrations = [r for r in self.registrations if r not in claimed or r.ghosts]
-            if not self._claimed(dropped):
+            shown = any(snapshot.repository is dropped for snapshot in self.snapshots)
+            if not self._claimed(dropped) and not shown:
                 self.repositories.remove(dropped)
                 repositories += 1
-        return versions, files, 0, 0, repositories, 0, 0
+        return versions, files, pinned, 0, repositories, 0, 0
+
+    def _is_pinned(self, version: Version, file: File | None = None) -> bool:
+        """Does a snapshot contain it, or that file of it?"""
+        return any(
+            member.version is version
+            and (file is None or any(file is each for each in member.files.values()))
+            for snapshot in self.snapshots
+            for member in snapshot.members
+        )
 
     # What anyone can see of it.
 
@@ -1055,8 +1656,68 @@ class Model:
                 ],
                 "events": self.events,
                 "waiting": self.events[self.sequenced :],
+                "snapshots": [
+                    [s.name, s.repository and live(s.repository), s.count, s.revision]
+                    for s in self.snapshots
+                ],
+                "contents": [[s.name, *m.row()] for s in self.snapshots for m in s.members],
+                "digests": [[s.name, s.digest()] for s in self.snapshots],
+                "sources": [[s.name, source.name] for s in self.snapshots for source in s.sources],
+                "distributions": [
+                    [d.prefix, d.name, d.settings, d.revision] for d in self.distributions
+                ],
+                "components": [
+                    [d.prefix, d.name, component, *referred(source)]
+                    for d in self.distributions
+                    for component, source in d.components.items()
+                ],
+                "served": [
+                    [d.prefix, d.name, component, *member.row()]
+                    for d in self.distributions
+                    for component, source in d.components.items()
+                    for member in self._members(source)
+                    if member.version.status != "quarantined"
+                ],
+                "mirrors": [
+                    [r.name, r.release, r.updated]
+                    for r in self.repositories
+                    if r.live and r.kind == "mirror"
+                ],
+                "updates": [
+                    [live(u.repository), u.status, u.fence, u.release, u.staged, u.report]
+                    for u in self.updates
+                ],
+                "staged": [[*place] for u in self.updates for place in u.items],
             }
         )
+
+    def differences(self) -> list[list[Any]]:
+        """What `diff_snapshots` says of any two, with their names."""
+        return sorted(
+            [left.name, right.name, *difference]
+            for left in self.snapshots
+            for right in self.snapshots
+            for difference in self.diff_snapshots(left, right)
+        )
+
+    def diff_snapshots(self, left: Snapshot, right: Snapshot) -> Iterator[list[Any]]:
+        sides = [{m.place: m for m in snapshot.members} for snapshot in (left, right)]
+        both = sides[0].keys() & sides[1].keys()
+        for place in both:
+            had, has = (side[place] for side in sides)
+            if had.digest() != has.digest():
+                spellings = [had.version.spelling, has.version.spelling]
+                yield ["changed", had.registration.name, had.version.variant, *spellings]
+        for package in {m.package for side in sides for m in side.values()}:
+            had_of_it, has_of_it = (
+                sorted(
+                    (m for m in side.values() if m.package == package and m.place not in both),
+                    key=lambda m: m.version.order,
+                )
+                for side in sides
+            )
+            for had, has in zip_longest(had_of_it, has_of_it):
+                yield difference(had, has)
 
     # Finding things, and what several functions begin or end with.
 
@@ -1432,7 +2093,7 @@ class Model:
         for registration in self.registrations:
             for version in [*registration.versions.values(), *registration.ghosts]:
                 arriving = [file.sha256 for file in version.arriving.values()]
-                yield from [*version.digests(), *arriving, *version.removed, *version.failed]
+                yield from [*version.digests(), *arriving, *version.bygone()]
 
     def _held_by(self, repository: Repository) -> set[str]:
         """What was published in it and could still be asked for."""
@@ -1440,7 +2101,7 @@ class Model:
             digest
             for registration in self._claimed(repository)
             for version in [*registration.versions.values(), *registration.ghosts]
-            for digest in [*version.digests(), *version.removed]
+            for digest in [*version.digests(), *(file.sha256 for file in version.removed)]
         }
 
     def _filled(self, repository: Repository, backend: str) -> bool:
@@ -1496,6 +2157,88 @@ def canonical(publication: Publication) -> tuple[str, str, str]:
     """What it publishes, as its row says."""
     version = publication.version
     return publication.registration.name, version.spelling, version.variant
+
+
+def updated(update: Update, outcome: str, fence: int | None = None) -> Any:
+    return outcome, fence, update.status, update.staged, update.report
+
+
+def highest(members: list[Member]) -> Member:
+    """Of one package, from anywhere: of two with one version the greater content, of the very same
+    version at two times the later."""
+    top = max((Pep440(m.version.spelling), m.version.spelling) for m in members)
+    twins = [m for m in members if m.version.spelling == top[1]]
+    if len({m.version for m in twins}) == 1:
+        return max(twins, key=lambda m: m.epoch)
+    return max(twins, key=lambda m: (m.digest(), m.version.number, m.epoch))
+
+
+def replaced(members: list[Member], new: list[Member], whole: bool) -> list[Member]:
+    """Members, with others in the place of those of their packages, or only of their versions."""
+    places = {m.package if whole else m.place for m in new}
+    return [m for m in members if (m.package if whole else m.place) not in places] + new
+
+
+def changed(before: list[Member], after: list[Member]) -> list[tuple[str, ...]]:
+    had, has = ({member.version for member in members} for members in (before, after))
+    removed = [member for member in before if member.version not in has]
+    added = [member for member in after if member.version not in had]
+    return sorted([*named("remove", removed), *named("add", added)])
+
+
+def named(action: str, members: list[Member]) -> list[tuple[str, ...]]:
+    return [(action, m.registration.name, m.version.spelling, m.version.variant) for m in members]
+
+
+def copied(version: Version, copy: Member) -> bool:
+    """Whether it has what the copy would give it."""
+    there = {filename: (f.sha256, f.role) for filename, f in version.files.items()}
+    wanted = {filename: (f.sha256, f.role) for filename, f in copy.files.items()}
+    published = version.status != "processing"
+    return published and (version.metadata, there) == (copy.version.metadata, wanted)
+
+
+def difference(had: Member | None, has: Member | None) -> list[Any]:
+    named = had or has
+    assert named is not None
+    if had is None or has is None:
+        change = "added" if had is None else "removed"
+    else:
+        change = "upgraded" if had.version.order < has.version.order else "downgraded"
+    spellings = [spelling(had.version if had else None), spelling(has.version if has else None)]
+    return [change, named.registration.name, named.version.variant, *spellings]
+
+
+def live(repository: Repository) -> str | None:
+    return repository.name if repository.live else None
+
+
+def referred(source: Snapshot | Repository) -> list[str | None]:
+    """As a component names its snapshot or repository."""
+    return [source.name, None] if isinstance(source, Snapshot) else [None, source.name]
+
+
+QUERY = re.compile(r"(?P<name>[\w.-]+)(?: \((?P<operator>\S+) (?P<version>\S+)\))?")
+OPERATORS = {">=": operator.ge, "<=": operator.le, "=": operator.eq}
+
+
+def matches(query: str, member: Member) -> bool:
+    """Of the query language: everything, a name, or a name and a bound of versions."""
+    parts = QUERY.fullmatch(query)
+    assert parts is not None, query
+    if parts["name"] == "Name":
+        return True
+    if canonicalize_name(parts["name"]) != member.registration.normalized:
+        return False
+    if parts["operator"] is None:
+        return True
+    compared = Pep440(member.version.spelling), Pep440(parts["version"])
+    found: bool = OPERATORS[parts["operator"]](*compared)
+    return found
+
+
+def same_item(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def spelling(version: Version | None) -> str | None:

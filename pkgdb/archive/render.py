@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from pkgdb.archive.listing import Distribution, Entry, PoolFile
 from pkgdb.archive.pool import Locate, Progress, bring
 from pkgdb.archive.signer import Signer
 
-__all__ = ["Edition", "edition_of", "is_due", "link_of", "render"]
+__all__ = ["Edition", "edition_of", "is_due", "link_of", "render", "to_its_end"]
 
 
 class Edition(Protocol):
@@ -86,8 +86,20 @@ async def render(
     fresh = place.begin(edition.files)
     await bring(shelf, edition.files, locate, progress)
     date = await _date(place)
-    await asyncio.to_thread(_write, place, fresh, distribution, edition, date, grace)
+    await to_its_end(_write, place, fresh, distribution, edition, date, grace)
     return True
+
+
+async def to_its_end(function: Callable[..., None], *arguments: object) -> None:
+    """Runs in a thread, and is not left before that has ended: the folder's lock is to outlast it.
+
+    A thread cannot be cancelled.
+    """
+    task = asyncio.create_task(asyncio.to_thread(function, *arguments))
+    try:
+        await asyncio.shield(task)
+    finally:
+        await asyncio.wait([task])
 
 
 async def _date(place: Place) -> int:

@@ -26,7 +26,7 @@ from pkgdb.archive.errors import ArchiveError
 from pkgdb.archive.folder import Folder, Place
 from pkgdb.archive.listing import Distribution, Entry
 from pkgdb.archive.pool import Progress
-from pkgdb.archive.render import edition_of, is_due, link_of, render
+from pkgdb.archive.render import edition_of, is_due, link_of, render, to_its_end
 from pkgdb.archive.signer import Signer
 from pkgdb.errors import DRIVER_ERRORS, NotFound, PkgdbError, translate
 from pkgdb.models import BlobLocation
@@ -143,6 +143,7 @@ class ArchiveRenderer:
             NotFound: With `once`: there is no such namespace.
             BlockingIOError: With `once`: another renderer works in the folder.
         """
+        self._done = {}
         async with open_pool(self._dsn, "pkgdb archive", connections=2) as pool:
             self._pool = pool
             self._registry = AsyncRegistry(pool)
@@ -171,7 +172,7 @@ class ArchiveRenderer:
                 failures = self._remove(survey) | await self._render_all(survey)
                 self._report(failures)
             finally:
-                await asyncio.to_thread(self._clean)
+                await to_its_end(self._clean)
 
     async def _render_all(self, survey: Survey) -> dict[str, ArchiveError]:
         failures: dict[str, ArchiveError] = {}
@@ -198,7 +199,9 @@ class ArchiveRenderer:
         rendered = await render(
             self._folder, distribution, edition, self._locate, self._grace, self._progress
         )
-        place.see(self._token(distribution, feed))
+        token = self._token(distribution, feed)
+        if place.seen() != token:
+            place.see(token)
         return distribution.revision, "rendered" if rendered else "unchanged"
 
     def _is_seen(self, place: Place, token: list[object] | None) -> bool:

@@ -1,7 +1,7 @@
 """What the commands of curation have in common."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -69,8 +69,14 @@ def print_content(rows: list[_Row], with_files: bool) -> None:
     click.echo(f"{len(rows):,} versions", err=True)
 
 
+def counted(counts: Mapping[str, int]) -> str:
+    """What there is of each, without what there is nothing of."""
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing"
+
+
 def label(row: _Row) -> str:
-    return " ".join(filter(None, (row[key] for key in ("ecosystem", "name", "version", "variant"))))
+    keys = ("component", "ecosystem", "name", "version", "variant")
+    return " ".join(filter(None, (row.get(key) for key in keys)))
 
 
 def pairs(given: Iterable[str], option: str) -> list[tuple[str, str]]:

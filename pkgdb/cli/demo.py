@@ -16,6 +16,7 @@ from rich.table import Table
 from pkgdb import migrate as migrations
 from pkgdb.cli import stir
 from pkgdb.cli.backend import extra
+from pkgdb.cli.curate import curate
 from pkgdb.cli.database import Connection, call, connected
 from pkgdb.cli.load import Loader, Report, create_repository, load_all
 from pkgdb.server import Server
@@ -90,6 +91,9 @@ def _run(
         _step(console, "Publish")
         shipped = _publish(console, connection, dsn, base)
 
+        _step(console, "Curate")
+        curated = _curate(console, connection)
+
         _step(console, "Race")
         stir.prepare(dsn)
         race, raced = stir.race(dsn, connections, _ROUNDS)
@@ -132,7 +136,11 @@ def _run(
             f"and once over the whole database, in {time.monotonic() - started:.1f} s:"
             f" [bold]{len(violations)} violations[/]"
         )
-    return shipped and not (violations or early or undocumented or race.one_winner != race.rounds)
+    return (
+        shipped
+        and curated
+        and not (violations or early or undocumented or race.one_winner != race.rounds)
+    )
 
 
 def _step(console: Console, title: str) -> None:
@@ -190,6 +198,30 @@ def _publish(console: Console, connection: Connection, dsn: str, base: Path) -> 
         f" {', '.join(shipped.downloaded) or 'nothing'}"
     )
     fine = shipped.fine(len(files))
+    if not fine:
+        console.print("[red]not what was expected[/]")
+    return fine
+
+
+def _curate(console: Console, connection: Connection) -> bool:
+    """Freezes, compares, serves and takes back."""
+    connection.execute("analyze")  # as after every large load
+    curated = curate(connection, _NAMESPACE, "deb")
+    took = {what: f"{ms:,.1f} ms" for what, ms in curated.milliseconds.items()}
+    console.print(
+        f"a snapshot of {curated.frozen:,} versions in {took['snapshot']}, an edit of one in"
+        f" {took['edit']}, another snapshot;\n"
+        f"diff in {took['diff']}: {_counts(curated.differences)}\n"
+        f"the essential packages of each: {' and '.join(f'{n:,}' for n in curated.filtered)}"
+        f" versions, filtered in {took['filter']}; the newest of both: {curated.merged:,}, merged"
+        f" in {took['merge']};\n"
+        f"{curated.missing:,} relations to packages outside, verified in {took['verify']}\n"
+        f"a distribution that served bash {curated.served[0]}, switched in {took['switch']} to"
+        f" {curated.served[1]}, and back to {curated.served[2]}\n"
+        f"the snapshot it serves can be dropped: {'no' if curated.refused else 'yes'}"
+        f" ({curated.refused}); is as it was frozen: {'yes' if curated.same else 'no'}"
+    )
+    fine = curated.fine()
     if not fine:
         console.print("[red]not what was expected[/]")
     return fine

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from pkgdb.cli.backend import extra
-from pkgdb.cli.curation import changing, reading, say
+from pkgdb.cli.curation import changing, counted, reading, say
 from pkgdb.cli.database import Connection, Failure, call, connected, print_json, resolved
 from pkgdb.cli.repository import drop_repository, rename_repository
 
@@ -179,8 +179,8 @@ def update(
     if as_json:
         print_json(asdict(updated))
     else:
-        report = ", ".join(f"{count:,} {what}" for what, count in updated.report.items())
-        click.echo(f"{name} {updated.outcome}" + (f": {report}" if report else ""))
+        report = f": {counted(updated.report)}" if updated.report else ""
+        click.echo(f"{name} {updated.outcome}{report}")
         if updated.downloaded or updated.found:
             click.echo(f"{updated.downloaded:,} files downloaded, {updated.found:,} found")
         for failure in updated.failures:
@@ -242,8 +242,7 @@ def show(name: str, dsn: str | None, namespace: str, as_json: bool) -> None:
     else:
         click.echo("never updated")
     for row in updates:
-        counts = row["report"] or {"staged": row["staged"]}
-        said = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        said = counted(row["report"] or {"staged": row["staged"]})
         why = f" ({row['reason']})" if row["reason"] else ""
         click.echo(f"{row['created_at']:%Y-%m-%d %H:%M:%S} {row['status']}{why}: {said}")
 

@@ -9,6 +9,7 @@ from pkgdb.cli.curation import (
     ALL,
     as_value,
     changing,
+    counted,
     dry_run_option,
     pairs,
     print_changes,
@@ -336,5 +337,4 @@ def _say_changes(reference: dict[str, Any], as_json: bool) -> None:
 
 
 def _counts(reference: dict[str, Any]) -> str:
-    counts = {key: reference[key] for key in ("added", "removed", "unchanged", "skipped")}
-    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing"
+    return counted({key: reference[key] for key in ("added", "removed", "unchanged", "skipped")})

@@ -16,6 +16,7 @@ from pkgdb.cli.backend import extra
 from pkgdb.cli.curation import (
     architecture_option,
     changing,
+    counted,
     description_option,
     dry_run_option,
     follow_kinds_option,
@@ -281,7 +282,7 @@ def diff(left: str, right: str, dsn: str | None, namespace: str, as_json: bool) 
             package = " ".join(filter(None, (row["ecosystem"], row["name"], row["variant"])))
             click.echo(f"{_MARKS.get(row['change'], '!')} {package}: {row['change']}, {versions}")
         counts = Counter(row["change"] for row in rows)
-        click.echo(", ".join(f"{counts[what]:,} {what}" for what in counts) or "no differences")
+        click.echo(counted(counts) if rows else "no differences")
     sys.exit(1 if rows else 0)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -254,6 +254,7 @@ class _Redirects(request.HTTPRedirectHandler):
         self, req: request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> request.Request | None:
         if req.type == "https" and urlsplit(newurl).scheme != "https":
+            fp.close()
             raise UpstreamError(f"{req.full_url} redirects out of TLS, to {newurl!a}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -278,6 +279,8 @@ def _told(where: str) -> Iterator[None]:
         if error.code in _PASSING or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _Passing(said) from error
         raise UpstreamError(f"{where}: {said}") from error
+    except (InvalidURL, ValueError) as error:  # a redirect to what is no URL
+        raise UpstreamError(f"{where}: {error}") from error
     except (OSError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, ssl.SSLCertVerificationError | str):

@@ -91,12 +91,16 @@ class Job:
     found: int = 0
     failures: dict[tuple[str, str], OptionalFailure] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
+    """How much of indexes, items and files; `totals`: of how much, as far as is known."""
+    totals: dict[str, int] = field(default_factory=dict)
 
     def advance(self, what: str, by: int, total: int | None = None) -> None:
-        """Tells how much there is of something by now."""
+        """Tells how much of something there is by now."""
         self.done[what] += by
+        if total is not None:
+            self.totals[what] = total
         if self.progress is not None:
-            self.progress(what, self.done[what], total)
+            self.progress(what, self.done[what], self.totals.get(what))
 
 
 class MirrorUpdater:
@@ -152,8 +156,8 @@ class MirrorUpdater:
         Args:
             request_key: Who can take over at once what this call leaves unfinished, or is still
                 at: the same actor with the same key. Default: one for the mirror.
-            progress: Is told how much was done: `indexes` and `files` in bytes, `items` in
-                versions; and of how much, where that is known.
+            progress: Is told what was done, how much of it, and of how much as far as is known:
+                `indexes` and `files` in bytes, `items` in versions.
 
         Returns:
             What became of it. An optional backend that failed is reported and not an error.
@@ -257,6 +261,7 @@ class MirrorUpdater:
 
         job.update_id = update.update_id
         job.done.clear()
+        job.totals.clear()
         try:
             async with beside(self._renew(job, update)):
                 await self._stage_all(job, upstream, update)
@@ -316,6 +321,8 @@ class MirrorUpdater:
                     files[copy.sha256].append(copy)
             if not files:
                 return
+            size = sum(copies[0].size for copies in files.values())
+            job.advance("files", 0, job.done["files"] + size)
             await each(
                 files.values(),
                 functools.partial(self._bring, job, upstream, update),

@@ -1,4 +1,4 @@
-"""What has to be done now and then: sequence the feed, clean up, copy, delete, verify.
+"""What has to be done now and then: sequence the feed, clean up, copy, delete, verify, render.
 
 Any number of workers may run. The functions give each piece of work to one of them, for the time
 of a lease; what a worker that died was given, another one gets after that.
@@ -34,6 +34,8 @@ TASKS = (
     "copy",
     "promote",
     "verify",
+    "seal",
+    "render",
     "prune",
 )
 """What a worker does, in this order where the order matters; each a method of `Worker`."""
@@ -73,6 +75,7 @@ class Worker:
         purge_after: timedelta = timedelta(days=7),
         keep_events: timedelta = timedelta(days=7),
         verify_after: timedelta | None = None,
+        render: Callable[[str], Awaitable[int]] | None = None,
     ) -> None:
         """Connects when it runs.
 
@@ -84,6 +87,8 @@ class Worker:
             purge_after: How long what was deleted can still be restored.
             keep_events: How long the feed keeps what every consumer has read.
             verify_after: Read objects whose digest was last seen so long ago; None for never.
+            render: Brings what is served of a namespace up to date, and says how many
+                distributions that changed.
         """
         self.report = WorkerReport()
         self._dsn = dsn
@@ -97,6 +102,7 @@ class Worker:
         self._purge_after = purge_after
         self._keep_events = keep_events
         self._verify_after = verify_after
+        self._render = render
         self._stopping = asyncio.Event()
         self._began: datetime | None = None
         self._unreadable: set[int] = set()  # generations, until the next start
@@ -225,6 +231,14 @@ class Worker:
             with self._noted(f"verify on {backend['backend']} of {namespace}"):
                 done += await self._verify(namespace, backend, self._verify_after)
         return done
+
+    async def seal(self, namespace: str) -> int:
+        """Notes the digests of new snapshots."""
+        return await self.registry.seal_snapshots(namespace)
+
+    async def render(self, namespace: str) -> int:
+        """Brings the folder that is served up to date, where there is one."""
+        return 0 if self._render is None else await self._render(namespace)
 
     async def prune(self, namespace: str) -> int:
         """Removes old events from the feed."""

@@ -77,10 +77,12 @@ begin
         delete from pkgdb.mirror_item i
          where i.namespace = p_namespace and i.update_id = v_update.update_id;
         v_update.staged := 0;
+        v_update.filtered := false;
     end if;
     update pkgdb.mirror_update u
        set fence = u.fence + 1, lease_until = v_now + p_lease, release = p_release,
-           staged = v_update.staged, actor = coalesce(p_actor, session_user),
+           staged = v_update.staged, filtered = v_update.filtered,
+           actor = coalesce(p_actor, session_user),
            login = session_user, request_key = p_request_key
      where u.namespace = p_namespace and u.update_id = v_update.update_id
     returning * into strict v_update;

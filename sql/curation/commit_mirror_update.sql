@@ -29,6 +29,7 @@ begin
         return pkgdb.mirror_ref(v_update, null, 'unchanged');
     end if;
     perform pkgdb.check_update(v_update, p_fence);
+    perform pkgdb.filter_update(v_update);
     perform pkgdb.check_stored(v_repository, pkgdb.wanted_digests(v_locked));
 
     v_report := pkgdb.apply_update(v_locked, p_actor);
@@ -62,31 +63,47 @@ returns setof pkgdb.mirror_item
 language plpgsql
 stable
 as $$
-declare
-    v_update pkgdb.mirror_update := p_locked.mirror_update;
-    v_ids    bigint[];
 begin
-    if coalesce(v_update.upstream ->> 'filter', '') = '' then
-        return query
-        select i.*
-          from pkgdb.mirror_item i
-         where i.namespace = v_update.namespace and i.update_id = v_update.update_id
-           and not pkgdb.is_protected(
-                (p_locked.repository).protected_names, i.normalized_name);
+    return query
+    select i.*
+      from pkgdb.mirror_item i
+     where i.namespace = (p_locked.mirror_update).namespace
+       and i.update_id = (p_locked.mirror_update).update_id
+       and (i.wanted or not pkgdb.has_filter(p_locked.mirror_update))
+       and not pkgdb.is_protected(
+            (p_locked.repository).protected_names, i.normalized_name);
+end;
+$$;
+
+create function pkgdb.has_filter(p_update pkgdb.mirror_update)
+returns boolean
+language sql
+immutable parallel safe
+return coalesce(p_update.upstream ->> 'filter', '') <> '';
+
+-- Lets the filter look at what is staged, once.
+create function pkgdb.filter_update(p_update pkgdb.mirror_update)
+returns void
+language plpgsql
+as $$
+declare
+    v_ids bigint[];
+begin
+    if p_update.filtered or not pkgdb.has_filter(p_update) then
         return;
     end if;
-    v_ids := pkgdb.filter_staged(v_update);
-    return query
-    select (s.item).*
-      from (select i as item,
-                   row_number() over (
-                       order by i.ecosystem, i.normalized_name, i.normalized_version, i.variant)
-                   as id
-              from pkgdb.mirror_item i
-             where i.namespace = v_update.namespace and i.update_id = v_update.update_id) s
-      join unnest(v_ids) w (id) on w.id = s.id
-     where not pkgdb.is_protected(
-            (p_locked.repository).protected_names, (s.item).normalized_name);
+    v_ids := pkgdb.filter_staged(p_update);
+    update pkgdb.mirror_item i
+       set wanted = not i.wanted
+      from pkgdb.staged_versions(p_update) s
+      left join unnest(v_ids) w (version_id) on w.version_id = s.version_id
+     where i.namespace = p_update.namespace and i.update_id = p_update.update_id
+       and i.ecosystem = s.ecosystem and i.normalized_name = s.normalized_name
+       and i.normalized_version = s.normalized_version and i.variant = s.variant
+       and i.wanted <> (w.version_id is not null);
+    update pkgdb.mirror_update u
+       set filtered = true
+     where u.namespace = p_update.namespace and u.update_id = p_update.update_id;
 end;
 $$;
 
@@ -120,9 +137,7 @@ begin
                order by i.ecosystem, i.normalized_name, i.normalized_version, i.variant),
            i.ecosystem::text, i.item ->> 'name', i.normalized_name::text, e.scheme::text,
            i.item ->> 'version', i.normalized_version::text, i.variant::text,
-           pkgdb.scheme_version_key(e.scheme, i.item ->> 'version'),
-           coalesce(i.item -> 'metadata', '{}'),
-           pkgdb.read_dependencies(coalesce(i.item -> 'dependencies', '[]'), e.name_rule)
+           i.version_key, coalesce(i.item -> 'metadata', '{}'), i.dependencies
       from pkgdb.mirror_item i
       join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
      where i.namespace = p_update.namespace and i.update_id = p_update.update_id;
@@ -184,13 +199,9 @@ begin
       into v_graph.nodes
       from pkgdb.staged_versions(p_update) s;
     select array_agg(
-               (s.version_id, d.position, d.alternative, d.kind, d.name, d.architecture,
-                case when d.lower_version is not null
-                     then pkgdb.scheme_version_key(s.scheme, d.lower_version) end,
-                d.lower_strict,
-                case when d.upper_version is not null
-                     then pkgdb.scheme_version_key(s.scheme, d.upper_version) end,
-                d.upper_strict)::pkgdb.relation)
+               (s.version_id, d.position, d.alternative, d.kind, d.name, d.architecture, s.scheme,
+                d.lower_version, null, d.lower_strict, d.upper_version, null, d.upper_strict
+               )::pkgdb.relation)
       into v_graph.relations
       from pkgdb.staged_versions(p_update) s
       cross join lateral unnest(s.dependencies) d
@@ -302,7 +313,7 @@ begin
             select pkgdb.read_item(i.place::integer, i.item, e)
               from unnest(p_items[v_start : v_start + v_chunk - 1]) with ordinality
                    i (namespace, update_id, ecosystem, normalized_name, normalized_version,
-                      variant, item, content, place)
+                      variant, item, content, version_key, dependencies, wanted, place)
               join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
              order by i.place);
         v_items := pkgdb.claim_names(p_repository, pkgdb.plain_items(p_repository, v_items));

@@ -1,17 +1,5 @@
 -- What versions say of other packages: read as publish and its kin are told, kept, compared.
 
-create type pkgdb.dependency_spec as (
-    "position"    integer,
-    alternative   integer,
-    kind          text,
-    name          text,
-    architecture  text,
-    lower_version text,
-    lower_strict  boolean,
-    upper_version text,
-    upper_strict  boolean
-);
-
 -- Refuses what is malformed, saying which relation it is.
 create function pkgdb.malformed_dependency(p_position integer, p_problem text)
 returns void
@@ -52,7 +40,9 @@ begin
             v_spec.position, 'an alternative needs a name of 1 to 255 bytes without spaces');
     end if;
     v_spec.architecture := p_alternative ->> 'architecture';
-    if v_spec.architecture !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$' then
+    if jsonb_typeof(p_alternative -> 'architecture') not in ('string', 'null')
+        or v_spec.architecture !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$'
+    then
         perform pkgdb.malformed_dependency(v_spec.position, 'an architecture is not a word');
     end if;
     if jsonb_typeof(v_constraints) <> 'array' then
@@ -159,6 +149,29 @@ begin
         end loop;
     end loop;
     return v_specs;
+end;
+$$;
+
+-- Refuses bounds that are no versions.
+create function pkgdb.check_bounds(p_dependencies pkgdb.dependency_spec[], p_scheme text)
+returns void
+language plpgsql
+immutable parallel safe
+as $$
+declare
+    v_dependency pkgdb.dependency_spec;
+begin
+    foreach v_dependency in array p_dependencies
+    loop
+        if v_dependency.lower_version is not null then
+            perform pkgdb.scheme_version_key(p_scheme, v_dependency.lower_version);
+        end if;
+        if v_dependency.upper_version is distinct from v_dependency.lower_version
+            and v_dependency.upper_version is not null
+        then
+            perform pkgdb.scheme_version_key(p_scheme, v_dependency.upper_version);
+        end if;
+    end loop;
 end;
 $$;
 

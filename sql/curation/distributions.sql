@@ -130,6 +130,9 @@ immutable parallel safe
 as $$
 begin
     perform pkgdb.check_text('namespace', p_namespace, 255);
+    if p_prefix is null then
+        perform pkgdb.check_text('prefix', p_prefix, 255);
+    end if;
     perform pkgdb.check_text('distribution', p_distribution, 255);
     raise exception using
         errcode = 'RG404',

@@ -85,16 +85,59 @@ stable
 as $$
 begin
     return array(
-        select distinct on (c.ecosystem, c.normalized_name, c.variant) c.member
-          from (select r.*,
-                       min(r.version_id) over twins <> max(r.version_id) over twins as has_twins
-                  from unnest(p_sources) s
-                  cross join lateral pkgdb.snapshot_rows(s) r
-                window twins as (
-                    partition by r.ecosystem, r.normalized_name, r.variant, r.version_key,
-                                 r.version)) c
-         order by c.ecosystem, c.normalized_name, c.variant, c.version_key desc, c.version desc,
-                  case when c.has_twins then pkgdb.member_digest(c.member) end desc,
-                  c.version_id desc, (c.member).epoch desc);
+        select distinct on (t.ecosystem, t.normalized_name, t.variant) t.member
+          from (select c.*,
+                       count(*) over (
+                           partition by c.ecosystem, c.normalized_name, c.variant) as twins
+                  from (select r.*, first_value(r.version_key) over highest as highest_key,
+                               first_value(r.version) over highest as highest_version
+                          from pkgdb.source_rows(p_sources) r
+                        window highest as (
+                            partition by r.ecosystem, r.normalized_name, r.variant
+                            order by r.version_key desc, r.version desc)) c
+                 where c.version_key = c.highest_key and c.version = c.highest_version) t
+         order by t.ecosystem, t.normalized_name, t.variant,
+                  case when t.twins > 1 then pkgdb.member_digest(t.member) end desc,
+                  t.version_id desc, (t.member).epoch desc);
+end;
+$$;
+
+-- What several snapshots contain; a repository of which several are snapshots is read once, and of
+-- a version that they have in common it is the later state.
+create function pkgdb.source_rows(p_sources pkgdb.snapshot[])
+returns setof pkgdb.member_row
+language plpgsql
+stable
+as $$
+declare
+    v_source pkgdb.snapshot;
+begin
+    for v_source in
+        select s.* from unnest(p_sources) s where s.repository_id is null
+    loop
+        return query select * from pkgdb.snapshot_rows(v_source);
+    end loop;
+    return query
+    select (v.namespace, v.registration_id, v.version_id, v.epoch)::pkgdb.member,
+           g.ecosystem::text, g.normalized_name::text, v.variant::text,
+           v.normalized_version::text, v.version::text, v.version_key, v.version_id
+      from (select s.namespace, s.repository_id, array_agg(s.epoch) as epochs
+              from unnest(p_sources) s
+             where s.repository_id is not null
+             group by s.namespace, s.repository_id
+            offset 0) p
+      join pkgdb.registration g
+        on g.namespace = p.namespace and g.repository_id = p.repository_id
+      cross join lateral (
+           select o.*, e.epoch
+             from pkgdb.package_version o
+             cross join lateral (
+                  select max(u.epoch) as epoch
+                    from unnest(p.epochs) u (epoch)
+                   where o.added_epoch <= u.epoch
+                     and (o.removed_epoch is null or o.removed_epoch > u.epoch)) e
+            where o.namespace = g.namespace and o.registration_id = g.registration_id
+              and e.epoch is not null
+           offset 0) v;
 end;
 $$;

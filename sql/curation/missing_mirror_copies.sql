@@ -18,6 +18,7 @@ begin
     end if;
     v_locked := pkgdb.lock_update(p_namespace, p_update_id);
     perform pkgdb.check_update(v_locked.mirror_update, p_fence);
+    perform pkgdb.filter_update(v_locked.mirror_update);
     v_wanted := pkgdb.wanted_digests(v_locked);
     -- What was there when it was staged may have been lost since.
     perform pkgdb.announce_copies(v_locked.repository, v_wanted);

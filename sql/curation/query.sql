@@ -8,7 +8,7 @@
 --   operator  = "<<" | "<=" | "<" | "=" | ">=" | ">" | ">>" | "%" | "~" ;
 --   field     = word that begins with $, or with A to Z and has no "_" ;
 --   package   = any other word ;
---   word      = quoted | a run without space and ( ) { } | , ! that does not begin with an operator ;
+--   word      = quoted | a run without space and ( ) { } | , ! that begins with no operator ;
 --   value     = quoted | the same, but "(" may be in it ;
 --   quoted    = "'" ... "'" | '"' ... '"' ;               \ before a character takes it as it is
 --
@@ -22,7 +22,7 @@
 --   Priority                  the field is there, and not empty
 --   Priority (optional)       the field is equal, character by character
 --   Installed-Size (>= 2000)  in the order of Debian's versions: 900 is before 2000
---   Name (% lib*-dev)         like a file's name in a shell: * ? [a-z] [^a-z], none but [^...] for /
+--   Name (% lib*-dev)         like a file's name in a shell: *, ? (none for a /), [a-z], [^a-z]
 --   Name (~ ^lib.*[0-9]$)     a regular expression that is found somewhere
 --
 -- Fields: Name; Version and $Version; Architecture and $Architecture (with =, "all" is for every
@@ -39,17 +39,21 @@
 --     aptly 1.5.0 knows no versions there; 1.6 has them.
 --   - = on a field is equality, as aptly's manual says. Its program takes foo, foo0 and foo00 for
 --     the same, as versions are. ($SourceVersion is compared as a version here too.)
---   - A version must be one: (>> abc) is an error, not a place in some order. Numbers above 2^63
---     are not all the same.
---   - A malformed pattern is an error, and does not match nothing.
---   - Regular expressions are PostgreSQL's, where aptly has RE2: neither has back references; \b,
---     \B and \z mean the same, "." matches the end of a line too, repetition ends at 255, and (?i)
---     stands in front only.
---   - A name ends at "(": curl(>= 8) needs no space. There is no package of the name "a(b".
+--   - A version must be one: what is no Debian version compares with no Debian package, and what is
+--     no version anywhere is an error. aptly puts (>> abc) somewhere in its order. Numbers of any
+--     length are compared; to aptly all above 2^63 are the same.
+--   - A malformed pattern is an error. To aptly it matches nothing.
+--   - Regular expressions are PostgreSQL's, where aptly has RE2. Neither has back references, and
+--     \b, \B and \z mean the same, but "." matches the end of a line too, repetition goes to 255,
+--     (?i) stands in front only, and there is lookahead.
+--   - A name ends at "(": curl(>= 8) needs no space. aptly takes "a(b" for a name.
+--   - A field is found in any case. aptly makes Installed-Size of Installed-size in a package, and
+--     finds that only.
+--   - Description is the text of the field. In aptly it has a space before it and the end of a line
+--     behind.
 --   - A capitalised word alone is also the name of a package: no Debian package has one, but others
 --     have. With a condition it is a field: say Name (ImageMagick), $Version (>= 7).
---   - A field is found in any case. aptly has only Installed-Size for Installed-size.
---   - name_version_arch is split where it must be; what has no variant is name_version.
+--   - name_version_arch may have more of "_"; what has no variant is name_version.
 
 create type pkgdb.query_step as (
     kind         text,
@@ -71,7 +75,8 @@ create type pkgdb.compiled_query as (
 );
 comment on type pkgdb.compiled_query is
     'A condition in SQL on v, a row of package_version, and g, its registration, with parameters '
-    'as $1 and keys as $2. It is never null, and has no text of the query in it.';
+    'as $1 and keys as $2. It is never null, and has no text of the query in it. What is provided '
+    'it reads from "pkgdb.dependency d".';
 
 create function pkgdb.malformed_query(p_place integer, p_expected text, p_found text)
 returns void
@@ -409,7 +414,7 @@ as $$
 begin
     return (
         select case
-                when bool_or(t.token in ('[', E'\\', '[^]')) then null
+                when bool_or(t.token in ('[', chr(92), '[^]')) then null
                 else '^' || coalesce(
                         string_agg(
                             case
@@ -527,9 +532,19 @@ $$;
 -- The functions below make parts of a condition. The parameters of a part come after p_texts and
 -- p_keys others; {scheme}, {key} and {name} in it stand for columns.
 
+create type pkgdb.query_part as (
+    condition  text,
+    provided   text,
+    parameters text[],
+    keys       bytea[]
+);
+comment on type pkgdb.query_part is
+    'A condition on v and g, that also holds where something that v provides, a row d of '
+    'dependency, is as provided says.';
+
 -- Versions that compare so with a value, each under its own scheme.
 create function pkgdb.compile_version(p_step pkgdb.query_step, p_texts integer, p_keys integer)
-returns pkgdb.compiled_query
+returns pkgdb.query_part
 language plpgsql
 stable
 as $$
@@ -561,14 +576,14 @@ begin
     if v_keys = '{}' then
         perform pkgdb.malformed_query(p_step.place, 'a version', p_step.value);
     end if;
-    return ('(' || array_to_string(v_conditions, ' or ') || ')', v_texts, v_keys
-           )::pkgdb.compiled_query;
+    return ('(' || array_to_string(v_conditions, ' or ') || ')', null, v_texts, v_keys
+           )::pkgdb.query_part;
 end;
 $$;
 
 -- Packages of one of these names, each read as the ecosystem does.
 create function pkgdb.compile_name(p_names text[], p_texts integer)
-returns pkgdb.compiled_query
+returns pkgdb.query_part
 language plpgsql
 stable
 as $$
@@ -587,8 +602,11 @@ begin
               from unnest(p_names) w (name)
               cross join pkgdb.ecosystem e
               cross join lateral pkgdb.name_if_valid(e.name_rule, w.name) n (name)
-             -- Most names are the same to all: to find that out takes longer than all the rest.
-             where w.name collate "C" !~ '^[a-z0-9]+(?:[-+][a-z0-9]+)*$' and n.name <> w.name
+             -- To ask every rule takes longer than all the rest. Names in lower case are to most
+             -- what they are, and plain ones to all.
+             where w.name collate "C" !~ '^[a-z0-9]+(?:[-+][a-z0-9]+)*$'
+               and (w.name collate "C" ~ '[A-Z]' or e.name_rule in ('pep503', 'cargo'))
+               and n.name <> w.name
              group by n.name
                ) o
          group by o.ecosystems
@@ -602,14 +620,14 @@ begin
             p_texts + cardinality(v_texts || v_ecosystems || v_names));
         v_texts := v_texts || v_ecosystems || v_names;
     end loop;
-    return ('(' || array_to_string(v_conditions, ' or ') || ')', v_texts, null
-           )::pkgdb.compiled_query;
+    return ('(' || array_to_string(v_conditions, ' or ') || ')', null, v_texts, null
+           )::pkgdb.query_part;
 end;
 $$;
 
 -- Versions for an architecture.
 create function pkgdb.compile_architecture(p_architecture text, p_texts integer)
-returns pkgdb.compiled_query
+returns pkgdb.query_part
 language plpgsql
 immutable parallel safe
 as $$
@@ -617,130 +635,116 @@ begin
     return (
         format('(v.variant = ($1)[%1$s] or v.variant = ''all'' and ($1)[%1$s] <> ''source'')',
                p_texts + 1),
-        array[p_architecture], null)::pkgdb.compiled_query;
+        null, array[p_architecture], null)::pkgdb.query_part;
 end;
 $$;
 
 -- Names without a condition: of packages, of what they provide, of one version of them, and
 -- capitalised ones of fields.
 create function pkgdb.compile_names(p_names text[], p_texts integer)
-returns pkgdb.compiled_query
+returns pkgdb.query_part
 language plpgsql
 stable
 as $$
 declare
-    v_query      pkgdb.compiled_query := pkgdb.compile_name(p_names, p_texts);
-    v_conditions text[];
-    v_fields     text[];
+    v_part   pkgdb.query_part := pkgdb.compile_name(p_names, p_texts);
+    v_fields text[];
 begin
-    v_conditions := array[
-        replace(v_query.condition, '{name}', 'g.normalized_name'),
-        format('exists (
-                    select from pkgdb.dependency d
-                     where d.namespace = v.namespace and d.registration_id = v.registration_id
-                       and d.version_id = v.version_id and d.kind = ''provides'' and %s)',
-               replace(v_query.condition, '{name}', 'd.name'))];
+    v_part.provided := replace(v_part.condition, '{name}', 'd.name');
+    v_part.condition := replace(v_part.condition, '{name}', 'g.normalized_name');
     if strpos(array_to_string(p_names, ''), '_') > 0 then
-        v_conditions := v_conditions || format(
-            'concat_ws(''_'', g.name, v.version, nullif(v.variant, '''')) = any (($1)[%s:%s])',
+        v_part.condition := v_part.condition || format(
+            ' or concat_ws(''_'', g.name, v.version, nullif(v.variant, '''')) = any (($1)[%s:%s])',
             p_texts + 1, p_texts + cardinality(p_names));
     end if;
     v_fields := array(
         select lower(n.name collate "C") from unnest(p_names) n (name)
          where n.name collate "C" ~ '^[A-Z][^_]*$');
     if v_fields <> '{}' then
-        v_conditions := v_conditions || format(
-            'exists (
-                 select from jsonb_each_text(v.metadata) e
-                  where e.value <> '''' and lower(e.key collate "C") = any (($1)[%s:%s]))',
-            p_texts + cardinality(v_query.parameters) + 1,
-            p_texts + cardinality(v_query.parameters || v_fields));
+        v_part.condition := v_part.condition || format(
+            ' or exists (
+                    select from jsonb_each_text(v.metadata) e
+                     where e.value <> '''' and lower(e.key collate "C") = any (($1)[%s:%s]))',
+            p_texts + cardinality(v_part.parameters) + 1,
+            p_texts + cardinality(v_part.parameters || v_fields));
+        v_part.parameters := v_part.parameters || v_fields;
     end if;
-    return ('(' || array_to_string(v_conditions, ' or ') || ')', v_query.parameters || v_fields,
-            null)::pkgdb.compiled_query;
+    return v_part;
 end;
 $$;
 
 -- A package with a condition.
 create function pkgdb.compile_package(p_step pkgdb.query_step, p_texts integer, p_keys integer)
-returns pkgdb.compiled_query
+returns pkgdb.query_part
 language plpgsql
 stable
 as $$
 declare
-    v_name         pkgdb.compiled_query;
-    v_version      pkgdb.compiled_query;
-    v_architecture pkgdb.compiled_query;
-    v_query        pkgdb.compiled_query;
+    v_part         pkgdb.query_part;
+    v_version      pkgdb.query_part;
+    v_architecture pkgdb.query_part;
 begin
     if p_step.operator is null then
-        v_query := pkgdb.compile_names(array[p_step.subject], p_texts);
+        v_part := pkgdb.compile_names(array[p_step.subject], p_texts);
     elsif p_step.operator in ('%', '~') then
         -- No dependency asks for a pattern: what a package provides is not looked at.
-        v_query := pkgdb.compile_name(array[p_step.subject], p_texts);
-        v_query.condition := format(
-            '(%s and v.version ~ ($1)[%s])',
-            replace(v_query.condition, '{name}', 'g.normalized_name'),
-            p_texts + cardinality(v_query.parameters) + 1);
-        v_query.parameters := v_query.parameters
+        v_part := pkgdb.compile_name(array[p_step.subject], p_texts);
+        v_part.condition := format(
+            '%s and v.version ~ ($1)[%s]',
+            replace(v_part.condition, '{name}', 'g.normalized_name'),
+            p_texts + cardinality(v_part.parameters) + 1);
+        v_part.parameters := v_part.parameters
             || pkgdb.query_pattern(p_step.operator, p_step.value, p_step.place);
     else
-        v_name := pkgdb.compile_name(array[p_step.subject], p_texts);
+        v_part := pkgdb.compile_name(array[p_step.subject], p_texts);
         v_version := pkgdb.compile_version(
-            p_step, p_texts + cardinality(v_name.parameters), p_keys);
-        v_query := (
-            format('(%s and %s
-                     or exists (
-                        select from pkgdb.dependency d
-                         where d.namespace = v.namespace
-                           and d.registration_id = v.registration_id
-                           and d.version_id = v.version_id and d.kind = ''provides'' and %s
-                           and d.lower_key = d.upper_key and %s))',
-                   replace(v_name.condition, '{name}', 'g.normalized_name'),
-                   replace(replace(v_version.condition, '{scheme}', 'v.scheme'),
-                           '{key}', 'v.version_key'),
-                   replace(v_name.condition, '{name}', 'd.name'),
-                   replace(replace(v_version.condition, '{scheme}', 'd.scheme'),
-                           '{key}', 'd.lower_key')),
-            v_name.parameters || v_version.parameters, v_version.keys)::pkgdb.compiled_query;
+            p_step, p_texts + cardinality(v_part.parameters), p_keys);
+        v_part := (
+            replace(v_part.condition, '{name}', 'g.normalized_name') || ' and '
+            || replace(replace(v_version.condition, '{scheme}', 'v.scheme'),
+                       '{key}', 'v.version_key'),
+            replace(v_part.condition, '{name}', 'd.name') || ' and d.lower_key = d.upper_key and '
+            || replace(replace(v_version.condition, '{scheme}', 'd.scheme'),
+                       '{key}', 'd.lower_key'),
+            v_part.parameters || v_version.parameters, v_version.keys)::pkgdb.query_part;
     end if;
     if p_step.architecture <> '' then
         v_architecture := pkgdb.compile_architecture(
-            p_step.architecture, p_texts + cardinality(v_query.parameters));
-        v_query.condition := format(
-            '(%s and %s)', v_query.condition, v_architecture.condition);
-        v_query.parameters := v_query.parameters || v_architecture.parameters;
+            p_step.architecture, p_texts + cardinality(v_part.parameters));
+        v_part.condition := '(' || v_part.condition || ') and ' || v_architecture.condition;
+        v_part.provided := '(' || v_part.provided || ') and ' || v_architecture.condition;
+        v_part.parameters := v_part.parameters || v_architecture.parameters;
     end if;
-    return v_query;
+    return v_part;
 end;
 $$;
 
 -- A field, with a condition or without.
 create function pkgdb.compile_field(p_step pkgdb.query_step, p_texts integer, p_keys integer)
-returns pkgdb.compiled_query
+returns pkgdb.query_part
 language plpgsql
 stable
 as $$
 declare
     v_field text := lower(p_step.subject collate "C");
-    v_query pkgdb.compiled_query;
+    v_part  pkgdb.query_part;
     v_text  text;
     v_texts text[] := array[]::text[];
 begin
     if v_field in ('version', '$version') and p_step.operator not in ('%', '~') then
-        v_query := pkgdb.compile_version(p_step, p_texts, p_keys);
-        v_query.condition := replace(
-            replace(v_query.condition, '{scheme}', 'v.scheme'), '{key}', 'v.version_key');
-        return v_query;
+        v_part := pkgdb.compile_version(p_step, p_texts, p_keys);
+        v_part.condition := replace(
+            replace(v_part.condition, '{scheme}', 'v.scheme'), '{key}', 'v.version_key');
+        return v_part;
     elsif v_field in ('name', '$name') and p_step.operator = '=' then
-        v_query := pkgdb.compile_name(array[p_step.value], p_texts);
-        v_query.condition := replace(v_query.condition, '{name}', 'g.normalized_name');
-        return v_query;
+        v_part := pkgdb.compile_name(array[p_step.value], p_texts);
+        v_part.condition := replace(v_part.condition, '{name}', 'g.normalized_name');
+        return v_part;
     elsif v_field in ('name', '$name') and p_step.operator in ('%', '~') then
         return (
-            format('(g.name ~ ($1)[%1$s] or g.normalized_name ~ ($1)[%1$s])', p_texts + 1),
-            array[pkgdb.query_pattern(p_step.operator, p_step.value, p_step.place)], null
-        )::pkgdb.compiled_query;
+            format('g.name ~ ($1)[%1$s] or g.normalized_name ~ ($1)[%1$s]', p_texts + 1),
+            null, array[pkgdb.query_pattern(p_step.operator, p_step.value, p_step.place)], null
+        )::pkgdb.query_part;
     elsif v_field = '$architecture' and p_step.operator = '=' then
         return pkgdb.compile_architecture(p_step.value, p_texts);
     end if;
@@ -782,21 +786,40 @@ begin
     end if;
 
     if p_step.operator is null then
-        return (format('(%s <> '''')', v_text), v_texts, null)::pkgdb.compiled_query;
+        return (v_text || ' <> ''''', null, v_texts, null)::pkgdb.query_part;
     elsif p_step.operator in ('%', '~') then
         v_texts := v_texts || pkgdb.query_pattern(p_step.operator, p_step.value, p_step.place);
-        v_text := format('(%s collate "C" ~ ($1)[%s])', v_text, p_texts + cardinality(v_texts));
+        v_text := format('%s collate "C" ~ ($1)[%s]', v_text, p_texts + cardinality(v_texts));
     elsif p_step.operator = '=' and v_field <> '$sourceversion' then
         v_texts := v_texts || p_step.value;
-        v_text := format('(%s = ($1)[%s])', v_text, p_texts + cardinality(v_texts));
+        v_text := format('%s = ($1)[%s]', v_text, p_texts + cardinality(v_texts));
     else
         v_texts := v_texts || pkgdb.field_key(p_step.value)::text;
         v_text := format(
-            '(pkgdb.field_key(%s) %s ($1)[%s])', v_text,
+            'pkgdb.field_key(%s) %s ($1)[%s]', v_text,
             case p_step.operator when '<<' then '<' when '>>' then '>' else p_step.operator end,
             p_texts + cardinality(v_texts));
     end if;
-    return (v_text, v_texts, null)::pkgdb.compiled_query;
+    return (v_text, null, v_texts, null)::pkgdb.query_part;
+end;
+$$;
+
+-- Parts of which one must hold, or none: what a version provides is looked at once.
+create function pkgdb.joined_parts(p_conditions text[], p_provided text[], p_negated boolean)
+returns text
+language plpgsql
+stable
+as $$
+begin
+    return case when p_negated then '(not (' else '((' end
+        || array_to_string(p_conditions, ' or ')
+        || coalesce(
+            ' or exists (
+                    select from pkgdb.dependency d
+                     where d.namespace = v.namespace and d.registration_id = v.registration_id
+                       and d.version_id = v.version_id and d.kind = ''provides''
+                       and (' || nullif(array_to_string(p_provided, ' or '), '') || '))', '')
+        || '))';
 end;
 $$;
 
@@ -806,77 +829,98 @@ language plpgsql
 stable
 as $$
 declare
-    v_step       pkgdb.query_step;
-    v_query      pkgdb.compiled_query := ('', '{}', '{}')::pkgdb.compiled_query;
-    v_part       pkgdb.compiled_query;
-    v_parts      integer := 0;
-    v_top        integer := 0;
-    v_conditions text[] := array[]::text[];
-    v_names      text[] := array[]::text[];
-    v_negated    boolean[] := array[]::boolean[];
-    v_joined     text[];
-    v_operands   text[];
+    v_step              pkgdb.query_step;
+    v_part              pkgdb.query_part;
+    v_parts             integer := 0;
+    v_texts             text[] := array[]::text[];
+    v_keys              bytea[] := array[]::bytea[];
+    v_top               integer := 0;
+    v_names             text[] := array[]::text[];
+    v_conditions        text[] := array[]::text[];
+    v_provided          text[] := array[]::text[];
+    v_negated           boolean[] := array[]::boolean[];
+    v_operands          text[];
+    v_joined_names      text[];
+    v_joined_conditions text[];
+    v_joined_provided   text[];
 begin
-    -- A name without a condition waits until it is known of what it is an operand: with others of
-    -- an "or", or excluded by an "and", it makes one part. The last step is for one by itself.
+    -- A part waits until it is known of what it is an operand: those of an "or" are joined, and
+    -- those that an "and" excludes; names without a condition become one part there. The last step
+    -- is for a part by itself.
     foreach v_step in array
         pkgdb.read_query(p_query) || ('or', 1, null, null, null, null, null)::pkgdb.query_step
     loop
-        if v_step.kind in ('package', 'field') then
+        if v_step.kind = 'not' then
+            v_negated[v_top] := not v_negated[v_top];
+        elsif v_step.kind in ('package', 'field') then
             v_top := v_top + 1;
-            v_conditions[v_top] := null;
-            v_names[v_top] := null;
             v_negated[v_top] := false;
             if num_nonnulls(v_step.operator, v_step.architecture) = 0
                 and v_step.subject !~ '^([$]|Name$|Version$|Architecture$)'
             then
                 v_names[v_top] := v_step.subject;
-                continue;
-            end if;
-            if v_step.kind = 'package' then
-                v_part := pkgdb.compile_package(
-                    v_step, cardinality(v_query.parameters), cardinality(v_query.keys));
             else
-                v_part := pkgdb.compile_field(
-                    v_step, cardinality(v_query.parameters), cardinality(v_query.keys));
-            end if;
-            v_conditions[v_top] := v_part.condition;
-            v_query.parameters := v_query.parameters || v_part.parameters;
-            v_query.keys := v_query.keys || v_part.keys;
-            v_parts := v_parts + 1;
-        elsif v_step.kind = 'not' then
-            v_conditions[v_top] := '(not ' || v_conditions[v_top] || ')';
-            v_negated[v_top] := not v_negated[v_top];
-        else
-            v_joined := array[]::text[];
-            v_operands := array[]::text[];
-            for v_place in v_top - v_step.operands + 1 .. v_top + 1
-            loop
-                if v_place > v_top then
-                    exit when v_joined = '{}';
-                elsif v_names[v_place] is null then
-                    v_operands := array_append(v_operands, v_conditions[v_place]);
-                    continue;
-                elsif v_negated[v_place] = (v_step.kind = 'and') then
-                    v_joined := array_append(v_joined, v_names[v_place]);
-                    continue;
+                if v_step.kind = 'package' then
+                    v_part := pkgdb.compile_package(
+                        v_step, cardinality(v_texts), cardinality(v_keys));
+                else
+                    v_part := pkgdb.compile_field(
+                        v_step, cardinality(v_texts), cardinality(v_keys));
                 end if;
-                v_part := pkgdb.compile_names(
-                    case when v_place > v_top then v_joined else v_names[v_place:v_place] end,
-                    cardinality(v_query.parameters));
+                v_parts := v_parts + 1;
+                v_texts := v_texts || v_part.parameters;
+                v_keys := v_keys || v_part.keys;
+                v_names[v_top] := null;
+                v_conditions[v_top] := v_part.condition;
+                v_provided[v_top] := v_part.provided;
+            end if;
+        else
+            v_operands := array[]::text[];
+            v_joined_names := array[]::text[];
+            v_joined_conditions := array[]::text[];
+            v_joined_provided := array[]::text[];
+            for v_place in v_top - v_step.operands + 1 .. v_top
+            loop
+                if v_names[v_place] is not null and v_negated[v_place] = (v_step.kind = 'and') then
+                    v_joined_names := array_append(v_joined_names, v_names[v_place]);
+                    continue;
+                elsif v_names[v_place] is not null then
+                    v_part := pkgdb.compile_names(v_names[v_place:v_place], cardinality(v_texts));
+                    v_parts := v_parts + 1;
+                    v_texts := v_texts || v_part.parameters;
+                    v_conditions[v_place] := v_part.condition;
+                    v_provided[v_place] := v_part.provided;
+                end if;
+                if v_negated[v_place] = (v_step.kind = 'and') then
+                    v_joined_conditions := array_append(v_joined_conditions, v_conditions[v_place]);
+                    v_joined_provided := array_append(v_joined_provided, v_provided[v_place]);
+                else
+                    v_operands := array_append(
+                        v_operands,
+                        pkgdb.joined_parts(
+                            array[v_conditions[v_place]], array[v_provided[v_place]],
+                            v_negated[v_place]));
+                end if;
+            end loop;
+            if v_joined_names <> '{}' then
+                v_part := pkgdb.compile_names(v_joined_names, cardinality(v_texts));
+                v_parts := v_parts + 1;
+                v_texts := v_texts || v_part.parameters;
+                v_joined_conditions := array_append(v_joined_conditions, v_part.condition);
+                v_joined_provided := array_append(v_joined_provided, v_part.provided);
+            end if;
+            if v_joined_conditions <> '{}' then
                 v_operands := array_append(
                     v_operands,
-                    case when v_place > v_top and v_step.kind = 'and'
-                              or v_place <= v_top and v_negated[v_place]
-                         then '(not ' || v_part.condition || ')'
-                         else v_part.condition end);
-                v_query.parameters := v_query.parameters || v_part.parameters;
-                v_parts := v_parts + 1;
-            end loop;
+                    pkgdb.joined_parts(
+                        v_joined_conditions, v_joined_provided, v_step.kind = 'and'));
+            end if;
             v_top := v_top - v_step.operands + 1;
+            v_negated[v_top] := false;
             v_names[v_top] := null;
             v_conditions[v_top] :=
                 '(' || array_to_string(v_operands, ' ' || v_step.kind || ' ') || ')';
+            v_provided[v_top] := null;
         end if;
 
         if v_parts > 1000 then
@@ -886,7 +930,6 @@ begin
                 hint = 'a | b | c is one condition, and so is !a, !b, !c.';
         end if;
     end loop;
-    v_query.condition := v_conditions[1];
-    return v_query;
+    return (v_conditions[1], v_texts, v_keys)::pkgdb.compiled_query;
 end;
 $$;

@@ -43,11 +43,13 @@ begin
 
     insert into pkgdb.mirror_item
         (namespace, update_id, ecosystem, normalized_name, normalized_version, variant, item,
-         content)
+         content, version_key, dependencies)
     select distinct on (i.ecosystem, i.normalized_name, i.normalized_version, i.variant)
            p_namespace, p_update_id, i.ecosystem, i.normalized_name, i.normalized_version,
-           i.variant, p_items -> (i.item - 1), pkgdb.item_content(p_items -> (i.item - 1))
+           i.variant, p_items -> (i.item - 1), pkgdb.item_content(p_items -> (i.item - 1)),
+           pkgdb.scheme_version_key(e.scheme, i.version), i.dependencies
       from unnest(v_items) i
+      join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
      order by i.ecosystem, i.normalized_name, i.normalized_version, i.variant, i.item
     on conflict do nothing;
     get diagnostics v_staged = row_count;
@@ -74,7 +76,8 @@ begin
     end if;
     v_now := pkgdb.clock();
     update pkgdb.mirror_update u
-       set staged = u.staged + v_staged, lease_until = v_now + p_lease
+       set staged = u.staged + v_staged, filtered = u.filtered and v_staged = 0,
+           lease_until = v_now + p_lease
      where u.namespace = p_namespace and u.update_id = p_update_id
     returning * into strict v_update;
     return pkgdb.mirror_ref(v_update, v_update.fence, 'staged');

@@ -79,6 +79,9 @@ begin
         v_item.files := pkgdb.read_files(coalesce(p_value -> 'files', '[]'));
         v_item.dependencies := pkgdb.read_dependencies(
             coalesce(p_value -> 'dependencies', '[]'), p_ecosystem.name_rule);
+        if v_item.dependencies <> '{}' then
+            perform pkgdb.check_bounds(v_item.dependencies, p_ecosystem.scheme);
+        end if;
         v_item.normalized_name := pkgdb.rule_normalize_name(p_ecosystem.name_rule, v_item.name);
         v_item.normalized_version :=
             pkgdb.scheme_normalize_version(p_ecosystem.scheme, v_item.version);

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import pkgdb.archive.render
 from pkgdb.archive import ArchiveError
-from pkgdb.archive.folder import Folder, checked
+from pkgdb.archive.folder import Folder, Place, checked
 from tests.archive.support import DAY, Site, check, listing
 
 
@@ -288,6 +290,38 @@ def test_one_at_a_time(site: Site) -> None:
         other.alone().__enter__()
     with other.alone():
         pass
+
+
+async def cleaned_while_rendering(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another renderer comes when the files are in the pool, and nothing names them yet."""
+    other, date = Site(site.base), pkgdb.archive.render._date
+    busy: list[BlockingIOError] = []
+
+    async def come(place: Place) -> int:
+        monkeypatch.undo()
+        try:
+            await other.render(site.deb("other", "1"), distribution="other")
+        except BlockingIOError as error:
+            busy.append(error)
+        return await date(place)
+
+    monkeypatch.setattr(pkgdb.archive.render, "_date", come)
+    await site.render(site.deb("demo", "1"))
+    assert check(site.path) == {"demo_1_all.deb"}
+    assert busy
+
+
+async def test_cleaning_waits_for_rendering(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await cleaned_while_rendering(site, monkeypatch)
+
+
+async def test_cleaning_does_harm_without_the_lock(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is served names files that are gone."""
+    monkeypatch.setattr(Folder, "alone", lambda folder: nullcontext())
+    with monkeypatch.context() as inner, pytest.raises(FileNotFoundError, match=r"demo_1_all\.deb"):
+        await cleaned_while_rendering(site, inner)
 
 
 # What was interrupted: see test_interruptions

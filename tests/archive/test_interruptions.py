@@ -104,6 +104,7 @@ def change(request: pytest.FixtureRequest, base: Path) -> Change:
     return Change(base, *states[request.param])
 
 
+@pytest.mark.slow
 def test_killed_at_every_step(change: Change) -> None:
     states = []
     for at in range(change.steps):
@@ -118,6 +119,7 @@ def test_killed_at_every_step(change: Change) -> None:
     change.turned_once(states)
 
 
+@pytest.mark.slow
 def test_no_room_from_any_step_on(change: Change) -> None:
     states = []
     for at in range(change.steps):

@@ -180,7 +180,7 @@ async def test_nothing_is_read_when_nothing_happened(
 async def test_other_options_are_rendered_anew(busy: Desk) -> None:
     """Though nothing happened in the database."""
     await busy.render_sequenced()
-    with pytest.raises(ArchiveError, match="^debian/stable: gpg cannot sign with nobody"):
+    with pytest.raises(ArchiveError, match=r"^debian/stable: gpg cannot sign with nobody"):
         await busy.render(key="nobody@example.org", homedir=busy.base)
     assert await busy.render() == {"debian/stable": "unchanged"}
 
@@ -192,7 +192,7 @@ async def late_commit(busy: Desk) -> str:
     """What becomes of a change that was made before a rendering and is committed after it."""
     with psycopg.connect(busy.dsn) as connection:
         pkgdb.Registry(connection).yank(*DEMO, "2.0", **AMD64)
-        busy.registry.deprecate(*DEMO, "1.0", **AMD64, message="an event that comes before")
+        busy.registry.deprecate("acme", "other", "deb", "new", "1.0", **AMD64, message="earlier")
         assert await busy.render_sequenced() == {"debian/stable": "rendered"}
     return (await busy.render())["debian/stable"]
 
@@ -351,7 +351,7 @@ async def test_components_that_come_to_clash(busy: Desk) -> None:
         await busy.ship(path, repository)
     with pytest.raises(
         ArchiveError,
-        match="new 2.0 amd64 is in component main and with other content in more",
+        match=r"new 2\.0 amd64 is in component main and with other content in more",
     ):
         await busy.render()
     assert check(busy.site) == before
@@ -386,7 +386,7 @@ async def test_packuments(desk: Desk) -> None:
         path.write_bytes(making.npm({"name": "@acme/demo", "version": version}))
         await desk.ship(path)
     desk.registry.create_distribution(
-        "acme", "", "node/stable", "npm", {"main": {"repository": "main"}}
+        "acme", "node", "stable", "npm", {"main": {"repository": "main"}}
     )
     base_url = "http://packages.example.org"
     assert await desk.render(base_url=base_url) == {"node/stable": "rendered"}
@@ -450,13 +450,14 @@ async def test_it_follows_until_it_is_stopped(
     """Whatever goes wrong meanwhile, of which it warns once."""
     caplog.set_level(logging.INFO, "pkgdb.archive")
     await desk.deb("1.0")
-    desk.serve()
+    desk.registry.create_repository("acme", "bare")
+    desk.serve(main={"repository": "main"}, bare={"repository": "bare"})
     renderer = ArchiveRenderer(desk.site, "acme", desk.dsn, interval=timedelta(milliseconds=10))
     link = desk.site / "debian/dists/stable"
     running = asyncio.create_task(renderer.run())
     await eventually(link.exists)
     file = pkgdb.File("bare_1.0_all.deb", "ab" * 32, 10)
-    desk.registry.publish("acme", "main", "deb", "bare", "1.0", "all", files=[file])
+    desk.registry.publish("acme", "bare", "deb", "bare", "1.0", "all", files=[file])
     warned = "debian/stable: bytes are on no backend: bare_1.0_all.deb"
     await eventually(lambda: warned in caplog.messages)
     db.execute(
@@ -466,7 +467,7 @@ async def test_it_follows_until_it_is_stopped(
          where application_name = 'pkgdb archive' and datname = current_database()
         """
     )
-    desk.registry.delete_version("acme", "main", "deb", "bare", "1.0", "all")
+    desk.registry.delete_version("acme", "bare", "deb", "bare", "1.0", "all")
     await desk.deb("2.0")
     await eventually(lambda: "demo_2.0_amd64.deb" in check(desk.site))
     desk.registry.drop_distribution("acme", "debian", "stable")

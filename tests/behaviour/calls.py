@@ -102,13 +102,5 @@ def dump(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
 
 
 def take_snapshot(api: Calls, name: str = "s") -> None:
-    """As a snapshot is taken: of the repository's epoch, which then counts on."""
-    api.ask(
-        """
-        with moved as (
-            update pkgdb.repository set epoch = epoch + 1 where name = 'main' and status = 'live'
-            returning namespace, repository_id, epoch - 1 as epoch)
-        insert into pkgdb.snapshot (namespace, name, repository_id, epoch, created_at)
-        select namespace, %s, repository_id, epoch, now() from moved returning 1""",
-        name,
-    )
+    """Of repository main as it is."""
+    Calls(api.connection).create_snapshot("acme", name, "main")

@@ -13,7 +13,8 @@ def furnish(api: Calls) -> None:
     pypi demo: 0.1 to 2.0 in one state each, 1.0 with two files and the tag "old", 4.0 and 5.0 are
     being published, the latter with a lease that has ended; the name "kept" is reserved. The other
     policies are default. In stored, files are on their way to two backends, on one, or there
-    without need.
+    without need. Snapshots one and two are of filling, distribution stable serves the second; of
+    three mirrors bringing and brought are being updated.
     """
     api.create_repository("acme", "main", policy={"keep_versions": 1})
     repo = api.at("acme", "main")
@@ -32,6 +33,7 @@ def furnish(api: Calls) -> None:
     api.ask("update pkgdb.publication set lease_until = now() where version = '5.0' returning 1")
     api.register_consumer("acme", "reader")
     furnish_backends(api)
+    furnish_curation(api)
 
 
 def furnish_backends(api: Calls) -> None:
@@ -59,6 +61,24 @@ def furnish_backends(api: Calls) -> None:
             api.rows("collect_blobs", "acme", "disk", api.ask(INSTALLATION.query)[0][0])
 
 
+def furnish_curation(api: Calls) -> None:
+    for snapshot in ("one", "two"):
+        api.create_snapshot("acme", snapshot, "filling")
+    api.create_distribution("acme", "apt", "stable", "generic", {"main": {"snapshot": "two"}})
+    for mirror in ("idle", "bringing", "brought"):
+        api.create_repository("acme", mirror, "mirror")
+    api.set_repository_backend("acme", "bringing", "disk")
+    for mirror in ("bringing", "brought"):
+        begun = api.begin_mirror_update("acme", mirror)
+        api.stage_mirror_items("acme", begun.update_id, begun.fence, [upstream("1.0")])
+
+
+def upstream(version: str) -> dict[str, object]:
+    """An item of a mirror's update."""
+    files = [file("upstream.deb", "upstream")]
+    return {"ecosystem": "deb", "name": "demo", "version": version, "files": files}
+
+
 @dataclass(frozen=True)
 class Found:
     """An argument that another call has given out: the first that this query finds."""
@@ -83,6 +103,10 @@ def copy_of(content: str, backend: str = "disk") -> tuple[object, ...]:
          order by c.generation desc""")  # fmt: skip
 
 
+def update_of(mirror: str) -> Found:
+    return Found(f"select update_id from pkgdb.mirror_updates where repository = '{mirror}'")
+
+
 INSTALLATION = Found("select installation_id from pkgdb.backends where backend = 'disk'")
 
 
@@ -97,7 +121,7 @@ class Mutation:
     event: str = ""  # where it is not the outcome
     again: str = "unchanged"  # outcome or SQLSTATE of the same call afterwards
     other: dict[str, Any] = field(default_factory=dict)  # arguments of another call
-    of_repository: bool = False  # whether the revision is the repository's
+    of: str = "registration"  # whose revision it is
     takes_revision: bool = True
     takes_key: bool = True
     package: str = ""  # whose revision it is, where no argument says so
@@ -125,12 +149,10 @@ class Mutation:
 
     def revision(self, api: Calls) -> int:
         """Of what it changes, now."""
-        if self.of_repository:
-            query = "select coalesce(max(revision), 0) as now from pkgdb.repositories"
-            (row,) = api.ask(f"{query} where repository = %s", self.arguments[1])
-        else:
-            query = "select coalesce(max(revision), 0) as now from pkgdb.registration"
-            (row,) = api.ask(f"{query} where name = %s", self.name)
+        place = {"repository": 1, "snapshot": 1, "distribution": 2}
+        name = self.name if self.of == "registration" else self.arguments[place[self.of]]
+        query = f"select coalesce(max(revision), 0) as now from pkgdb.{self.of} where name = %s"
+        (row,) = api.ask(query, name)
         return row.now
 
 
@@ -141,23 +163,23 @@ NEW_FILE = file("demo-1.0.asc", "signature")
 MUTATIONS = [
     Mutation(
         "create_repository", ("acme", "other"), outcome="created", event="repository_created",
-        other={"kind": "mirror"}, of_repository=True, takes_revision=False, elsewhere="",
+        other={"kind": "mirror"}, of="repository", takes_revision=False, elsewhere="",
     ),
     Mutation(
         "alter_repository", (*MAIN, {"reuse": "always"}), outcome="altered",
-        event="repository_altered", other={"if_revision": 7}, of_repository=True,
+        event="repository_altered", other={"if_revision": 7}, of="repository",
     ),
     Mutation(
         "rename_repository", (*MAIN, "renamed"), outcome="renamed", event="repository_renamed",
-        again="RG404", other={"if_revision": 7}, of_repository=True,
+        again="RG404", other={"if_revision": 7}, of="repository",
     ),
     Mutation(
         "drop_repository", MAIN, outcome="dropped", event="repository_dropped", again="RG404",
-        other={"force": True}, of_repository=True,
+        other={"force": True}, of="repository",
     ),
     Mutation(
         "set_repository_backend", (*MAIN, "spare"), outcome="altered", event="repository_altered",
-        other={"requirement": "optional"}, of_repository=True,
+        other={"requirement": "optional"}, of="repository",
     ),
     Mutation(
         "publish", (*MAIN, "pypi", "new", "1.0"), outcome="created", other={"metadata": {"a": 1}},
@@ -206,6 +228,47 @@ MUTATIONS = [
     Mutation(
         "release_name", (*MAIN, "pypi", "kept"), outcome="released", takes_revision=False,
     ),
+    Mutation(
+        "create_snapshot", ("acme", "new", "main"), outcome="created", event="snapshot_created",
+        again="RG409", other={"description": "new"}, of="snapshot", takes_revision=False,
+    ),
+    Mutation(
+        "merge_snapshots", ("acme", "new", ("one", "two")), outcome="created",
+        event="snapshot_created", again="RG409", other={"latest": True}, of="snapshot",
+        takes_revision=False,
+    ),
+    Mutation(
+        "pull_snapshot", ("acme", "new", "one", "two", ("twin",)), outcome="created",
+        event="snapshot_created", again="RG409", other={"follow": False}, of="snapshot",
+        takes_revision=False,
+    ),
+    Mutation(
+        "filter_snapshot", ("acme", "new", "one", ("twin",)), outcome="created",
+        event="snapshot_created", again="RG409", other={"follow": True}, of="snapshot",
+        takes_revision=False,
+    ),
+    Mutation(
+        "rename_snapshot", ("acme", "one", "new"), outcome="renamed", event="snapshot_renamed",
+        again="RG404", of="snapshot", takes_revision=False,
+    ),
+    Mutation(
+        "drop_snapshot", ("acme", "one"), outcome="dropped", event="snapshot_dropped",
+        again="RG404", other={"force": True}, of="snapshot", takes_revision=False,
+    ),
+    Mutation(
+        "create_distribution", ("acme", "apt", "edge", "pypi", {"main": {"repository": "main"}}),
+        outcome="created", event="distribution_created", again="RG409",
+        other={"settings": {"origin": "Acme"}}, of="distribution", takes_revision=False,
+    ),
+    Mutation(
+        "switch_distribution", ("acme", "apt", "stable", {"main": {"snapshot": "one"}}),
+        outcome="switched", event="distribution_switched", other={"if_revision": 7},
+        of="distribution",
+    ),
+    Mutation(
+        "drop_distribution", ("acme", "apt", "stable"), outcome="dropped",
+        event="distribution_dropped", again="RG404", other={"if_revision": 7}, of="distribution",
+    ),
 ]  # fmt: skip
 
 # Changes that are not about one registration or repository, or answer with a count.
@@ -215,14 +278,27 @@ BULK = [
         (*MAIN, [{"ecosystem": "npm", "name": "left", "version": f"{n}.0.0"} for n in range(3)]),
         outcome="created", other={"strict": False},
     ),
-    Mutation("apply_retention", MAIN, event="retired"),
-    Mutation("purge", ("acme",), elsewhere=""),
-    Mutation("promote_backends", ("acme",), elsewhere=""),
-    Mutation("repair_latest", DEMO),
+    Mutation(
+        "copy_versions", (*MAIN, ("twin",)), {"from_repository": "filling"}, outcome="copied",
+        other={"replace": True},
+    ),
+    Mutation(
+        "move_versions", (*MAIN, "filling", ("twin",)), outcome="moved", other={"replace": True},
+    ),
+    Mutation("remove_versions", (*MAIN, ("demo",)), outcome="removed", other={"dry_run": True}),
+    Mutation(
+        "commit_mirror_update", ("acme", update_of("brought"), 1), outcome="committed",
+        takes_key=False,
+    ),
+    Mutation("apply_retention", MAIN, event="retired", takes_key=False),
+    Mutation("purge", ("acme",), elsewhere="", takes_key=False),
+    Mutation("promote_backends", ("acme",), elsewhere="", takes_key=False),
+    Mutation("repair_latest", DEMO, takes_key=False),
 ]  # fmt: skip
 
 # What changes nothing that anyone can see: no revision, no event.
 UPLOAD = ("acme", publication_of("awaited"))
+BRINGING = ("acme", update_of("bringing"))
 QUIET = [
     Mutation(
         "add_backend", ("acme", "tape"), {"url": "file:///dev/st0"}, outcome="created",
@@ -254,4 +330,10 @@ QUIET = [
     Mutation("register_consumer", ("acme", "indexer"), outcome="registered", elsewhere=""),
     Mutation("acknowledge_events", ("acme", "reader", 0), outcome="unchanged"),
     Mutation("drop_consumer", ("acme", "reader"), elsewhere=""),
+    Mutation("seal_snapshots", ("acme",), elsewhere=""),
+    Mutation("begin_mirror_update", ("acme", "idle"), outcome="begun"),
+    Mutation("stage_mirror_items", (*BRINGING, 1, [upstream("2.0")]), outcome="staged"),
+    Mutation("missing_mirror_copies", (*BRINGING, 1)),
+    Mutation("record_mirror_copy", (*BRINGING, 1, *copy_of("upstream")), outcome="recorded"),
+    Mutation("abort_mirror_update", (*BRINGING, 1), outcome="aborted"),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ each = pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
 each_with_revision = pytest.mark.parametrize(
     "mutation", [m for m in MUTATIONS if m.takes_revision], ids=str
 )
-WITH_KEY = [m for m in [*MUTATIONS, BULK[0], QUIET[0]] if m.takes_key]
+WITH_KEY = [m for m in [*MUTATIONS, *BULK, QUIET[0]] if m.takes_key]
 each_with_key = pytest.mark.parametrize("mutation", WITH_KEY, ids=str)
 ALL = MUTATIONS + BULK + QUIET
 
@@ -37,13 +37,14 @@ def test_it_counts_one_revision_and_writes_one_event(api, furnished, mutation):
     assert event.event == (mutation.event or mutation.outcome)
     assert event.revision == result.revision
     assert (event.actor, event.login) == ("alice", api.connection.info.user)
-    if mutation.of_repository:
-        assert event.repository_id == result.repository_id
-        assert event.registration_id is None
-    else:
-        assert event.registration_id == result.registration_id
+    ids = event._asdict()
+    assert ids[f"{mutation.of}_id"] == result[0]
+    if mutation.of == "registration":
         assert event.version_id == result.version_id
         assert (event.ecosystem, event.name) == ("pypi", mutation.name)
+    else:
+        others = {"repository", "registration", "version", "snapshot", "distribution"}
+        assert {ids[f"{other}_id"] for other in others - {mutation.of}} == {None}
 
 
 @pytest.mark.parametrize("mutation", QUIET, ids=str)
@@ -53,6 +54,10 @@ def test_it_counts_no_revision_and_writes_no_event(api, furnished, mutation):
             select 'repository', repository_id as id, revision from pkgdb.repository
             union all
             select 'registration', registration_id, revision from pkgdb.registration
+            union all
+            select 'snapshot', snapshot_id, revision from pkgdb.snapshot
+            union all
+            select 'distribution', distribution_id, revision from pkgdb.distribution
             union all
             select 'event', event_id, revision from pkgdb.outbox
             union all
@@ -67,7 +72,7 @@ def test_it_counts_no_revision_and_writes_no_event(api, furnished, mutation):
     assert (dump(api.connection) == every_row) == (mutation.function in NOTHING_TO_DO)
 
 
-NOTHING_TO_DO = {"acknowledge_events", "prune_events"}
+NOTHING_TO_DO = {"acknowledge_events", "prune_events", "missing_mirror_copies"}
 
 
 def takes_actor(api, mutation):
@@ -171,8 +176,8 @@ def test_the_same_call_in_another_namespace_touches_nothing_here(api, furnished,
 def test_null_means_nothing(api, furnished, subtests):
     for mutation in ALL:
         for place in range(len(mutation.arguments)):
-            if (mutation.function, place) == ("purge", 1):
-                continue  # all repositories
+            if (mutation.function, place) in (("purge", 1), ("create_snapshot", 2)):
+                continue  # all repositories, or none
             arguments = mutation.given(api)
             arguments[place] = None
             with subtests.test(mutation=str(mutation), place=place), api.refused("RG400"):
@@ -185,8 +190,10 @@ def test_what_does_not_exist_is_not_found(api, furnished, subtests):
               4: ("9.9", "RG404")}  # fmt: skip
     gone_is_fine = {("drop_tag", 4), ("release_name", 3)}
     creates = {("create_repository", 1), ("publish", 3), ("publish", 4), ("reserve_name", 3)}
+    creates |= {(f"{how}_snapshot", 1) for how in ("create", "pull", "filter")}
+    creates |= {("merge_snapshots", 1), ("create_distribution", 1)}
     for mutation in MUTATIONS:
-        is_of_package = len(mutation.arguments) > 3
+        is_of_package = mutation.of == "registration" and len(mutation.arguments) > 3
         for place, (name, sqlstate) in absent.items():
             if (mutation.function, place) in creates or place >= len(mutation.arguments):
                 continue
@@ -205,7 +212,9 @@ def test_what_does_not_exist_is_not_found(api, furnished, subtests):
 
 def test_malformed_versions_variants_and_names(api, furnished, subtests):
     for mutation in MUTATIONS:
-        if mutation.function == "drop_tag" or len(mutation.arguments) < 5:
+        if mutation.function == "drop_tag" or mutation.of != "registration":
+            continue
+        if len(mutation.arguments) < 5:
             continue
         for place, text in ((3, "no name"), (3, ""), (4, "not a version"), (4, "")):
             arguments = list(mutation.arguments)

@@ -151,6 +151,20 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
         Edit("create_repository", r"on conflict do nothing\s+returning", "returning"),
     ),
     # Curation: locks, and what is read under them.
+    "order of locks": (Edit("lock_keys", r"if cardinality\(p_keys\) > 2.*?end if;"),),
+    "order of bytes": (
+        Edit("stage_files", r"order by f\.sha256, f\.filename", "order by i.item"),
+        Edit(
+            "insert_plain_items",
+            r"select distinct on \(f\.sha256\) v_namespace",
+            "select v_namespace",
+        ),
+        Edit(
+            "insert_plain_items",
+            r"order by f\.sha256\s+on conflict do nothing",
+            "order by i.item on conflict do nothing",
+        ),
+    ),
     "distribution lock": (all_locks_but("k.rank <> 3"),),
     "snapshot lock": (all_locks_but("k.rank <> 4"),),
     "second look at snapshots": (
@@ -202,6 +216,22 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
             "drop_repository", r"if exists \(\s+select from pkgdb\.distribution_component.*?end if;"
         ),
     ),
+    # Curation: what cleaning up looks at.
+    "pins": (
+        """
+        create or replace function pkgdb.is_pinned(
+            p_namespace text, p_repository_id bigint, p_registration_id bigint,
+            p_version_id bigint, p_added_epoch bigint, p_removed_epoch bigint)
+        returns boolean language sql immutable return false
+        """,
+    ),
+    "skipping of what a purge holds": (
+        Edit("purge", r"for update of v skip locked", "for update of v"),
+    ),
+    "look at staged files": (
+        Edit("collect_blobs", r"and not exists \(\s+select from pkgdb\.mirror_file.*?\)(?=\);)"),
+    ),
+    "one look": ("alter function pkgdb.distribution_content volatile",),
     # Curation: what stands for what.
     "references by id": (
         """

@@ -10,15 +10,19 @@ import pytest
 
 from tests.permissions.tour import (
     KIT,
+    MIRROR,
     NAMESPACE,
     PACKAGE,
     REPOSITORY,
+    STABLE,
     TOUR,
     Call,
     copy,
+    deb,
     file,
     perform,
     publication,
+    update,
     walk,
 )
 
@@ -49,6 +53,14 @@ HISTORY = [
         | {"p_validator": "scan", "p_result": "succeeded"},
     ),
     Call("commit_publication", publication("5.0")),
+    Call(
+        "create_distribution",
+        STABLE
+        | {"p_ecosystem": "deb"}
+        | {"p_components": {"main": {"snapshot": "two"}, "extra": {"repository": "stage"}}},
+    ),
+    Call("begin_mirror_update", MIRROR),
+    Call("stage_mirror_items", update() | {"p_items": [deb("lib", "4.0", "9")]}),
     Call("create_repository", OTHER | {"p_repository": "main"}),
     Call(
         "publish",
@@ -83,6 +95,8 @@ class Corruption:
 ONE, LATEST, IDENTITY = "one live version", "latest is right", "identity and order"
 GHOSTS, REFERENCES, FEED, PROTECTIONS = "ghosts and epochs", "references", "feed", "protections"
 PUBLISHED, STORED = "published means published", "stored bytes"
+SNAPSHOTS, NAMES = "immutable snapshots", "unique names"
+COMMIT, SERVED = "one commit", "served content"
 
 DEMO = "(select registration_id from pkgdb.registration where name = 'Demo.App')"
 OF_KIT = "registration_id = (select registration_id from pkgdb.registration where name = 'kit')"
@@ -94,7 +108,7 @@ COPY_VERSION = """
          published_at)
     select namespace, registration_id, scheme, {version}, variant, status, added_epoch, created_at,
            published_at
-      from pkgdb.package_version where version = '3.0';"""
+      from pkgdb.package_version where version = '3.0' and scheme = 'pep440';"""
 
 
 def drop(table: str, *constraints: str) -> str:
@@ -409,6 +423,76 @@ CORRUPTIONS = {
         NO_CHECKS + "delete from pkgdb.backend",
         *(STORED, "repository_backend", "^a repository without a live backend"),
     ),
+    "a snapshot of an epoch that goes on": Corruption(
+        "update pkgdb.snapshot set epoch = 99 where name = 'two'",
+        *(SNAPSHOTS, "snapshot", "^epoch 99 is not over: the repository is at"),
+    ),
+    "a snapshot that has lost a member": Corruption(
+        "delete from pkgdb.snapshot_member where snapshot_id = "
+        "(select snapshot_id from pkgdb.snapshot where name = 'listed')",
+        *(SNAPSHOTS, "snapshot", "^0 members, not 1"),
+    ),
+    "a version that is not as it was frozen": Corruption(
+        "update pkgdb.package_version set metadata = '{}' where version = '2.0'",
+        *(SNAPSHOTS, "snapshot", "^its listing is not the one that it was sealed with"),
+    ),
+    "a file that is not as it was frozen": Corruption(
+        "update pkgdb.file set media_type = 'other' where filename = 'app_2.0.deb'",
+        *(SNAPSHOTS, "snapshot", "^its listing is not the one that it was sealed with"),
+    ),
+    "a member of another epoch": Corruption(
+        "update pkgdb.snapshot_member set epoch = 0",
+        *(SNAPSHOTS, "snapshot_member", "^the version did not live at epoch 0"),
+    ),
+    "two snapshots of one name": Corruption(
+        drop("snapshot", "name_key") + "update pkgdb.snapshot set name = 'two'",
+        *(NAMES, "snapshot", "^more than one has it"),
+    ),
+    "two distributions of one name": Corruption(
+        drop("distribution", "name_key")
+        + """insert into pkgdb.distribution
+                (namespace, prefix, name, ecosystem, created_at, updated_at)
+            select namespace, prefix, name, ecosystem, now(), now() from pkgdb.distribution""",
+        *(NAMES, "distribution", "^more than one has it"),
+    ),
+    "two updates of one mirror": Corruption(
+        "drop index pkgdb.mirror_update_open_key;"
+        """insert into pkgdb.mirror_update
+            (namespace, repository_id, upstream, actor, login, lease_until, created_at)
+        select namespace, repository_id, upstream, actor, login, lease_until, created_at
+          from pkgdb.mirror_update where status = 'open'""",
+        *(NAMES, "mirror_update", "^more than one has it"),
+    ),
+    "an update that has ended, and left what it staged": Corruption(
+        """update pkgdb.mirror_update
+              set status = 'aborted', ended_at = now(), expires_at = now()
+            where status = 'open'""",
+        *(COMMIT, "mirror_update", "^it has ended, and what it staged is still there"),
+    ),
+    "an update of what is no mirror": Corruption(
+        "update pkgdb.repository set kind = 'hosted', upstream = '{}' where name = 'upstream'",
+        *(COMMIT, "mirror_update", "^it is open, and not of a live mirror"),
+    ),
+    "staged items that nobody counted": Corruption(
+        "update pkgdb.mirror_update set staged = 7 where status = 'open'",
+        *(COMMIT, "mirror_update", "^it counts 7 staged items, and 1 are there"),
+    ),
+    "a distribution that serves nothing": Corruption(
+        "delete from pkgdb.distribution_component",
+        *(SERVED, "distribution", "^it has no components"),
+    ),
+    "a distribution of a dropped repository": Corruption(
+        "update pkgdb.repository set status = 'dropped', dropped_at = now() where name = 'stage'",
+        *(SERVED, "distribution_component", "^its distribution, snapshot or live repository"),
+    ),
+    "a distribution of a snapshot that is not there": Corruption(
+        NO_CHECKS + "delete from pkgdb.snapshot where name = 'two'",
+        *(SERVED, "distribution_component", "^its distribution, snapshot or live repository"),
+    ),
+    "a component of no distribution": Corruption(
+        NO_CHECKS + "delete from pkgdb.distribution",
+        *(SERVED, "distribution_component", "^its distribution, snapshot or live repository"),
+    ),
     "a version without its registration": Corruption(
         NO_CHECKS + f"delete from pkgdb.registration where registration_id = {DEMO}",
         *(REFERENCES, "package_version", "^no such registration"),
@@ -425,6 +509,26 @@ CORRUPTIONS = {
         + """insert into pkgdb.snapshot (namespace, name, repository_id, epoch, created_at)
             values ('acme', 'daily', 999999, 1, now())""",
         *(REFERENCES, "snapshot", "^no such repository"),
+    ),
+    "a member of no snapshot": Corruption(
+        NO_CHECKS + "delete from pkgdb.snapshot where name = 'listed'",
+        *(REFERENCES, "snapshot_member", "^no such snapshot with listed members"),
+    ),
+    "a snapshot made from nothing": Corruption(
+        NO_CHECKS + "delete from pkgdb.snapshot where name = 'two'",
+        *(REFERENCES, "snapshot_source", "^no such snapshot"),
+    ),
+    "dependencies of nothing": Corruption(
+        NO_CHECKS + "delete from pkgdb.package_version where version = '2.0'",
+        *(REFERENCES, "dependency", "^no such version"),
+    ),
+    "dependencies of another scheme": Corruption(
+        "update pkgdb.dependency set scheme = 'natural'",
+        *(REFERENCES, "dependency", "^the scheme is not that of its version"),
+    ),
+    "a version of what is no mirror": Corruption(
+        "update pkgdb.repository set kind = 'hosted', upstream = '{}' where name = 'upstream'",
+        *(REFERENCES, "mirror_version", "^no such version of a mirror"),
     ),
     "a file without its version": Corruption(
         NO_CHECKS + f"delete from pkgdb.package_version where registration_id = {DEMO}",
@@ -466,6 +570,15 @@ CORRUPTIONS = {
     "a repository's revision without an event": Corruption(
         "update pkgdb.repository set revision = revision + 1 where name = 'main'",
         *(FEED, "repository", r"^revision \d+, but \d+ events"),
+    ),
+    "a snapshot's revision without an event": Corruption(
+        "update pkgdb.snapshot set revision = revision + 1 where name = 'two'",
+        *(FEED, "snapshot", "^revision 2, but 1 events up to revision 1"),
+    ),
+    "a distribution's event that is lost": Corruption(
+        """delete from pkgdb.outbox where event = 'distribution_created' and distribution_id = (
+                select distribution_id from pkgdb.distribution)""",
+        *(FEED, "distribution", "^revision 1, but 0 events"),
     ),
     "an index that is not valid": Corruption(
         """update pg_index set indisvalid = false
@@ -542,7 +655,7 @@ def test_keys_lead_to_the_row(rich: psycopg.Connection[Any]) -> None:
 
 def test_there_are_enough_kinds() -> None:
     promises = {corruption.promise for corruption in CORRUPTIONS.values()}
-    assert len(promises) == 9
+    assert len(promises) == 13
     assert len(CORRUPTIONS) >= 20
 
 

@@ -77,21 +77,24 @@ def arranged(state: str) -> Model:
 
 
 def addressed(model: Model, asked: Call) -> Call:
-    """The call with the model's numbers: of its publication, which it names by its place, and of
-    the newest copy of those bytes. None where there is none."""
+    """The call with the model's numbers: of its publication or update, which it names by its place,
+    and of the newest copy of those bytes. None where there is none."""
     arguments = dict(asked.arguments)
-    if "publication" in arguments:
-        begun = model.publications[arguments["publication"] - 1 :]
-        arguments["publication"] = begun[0].number if begun else None
+    for kind, there in (("publication", model.publications), ("update", model.updates)):
+        if kind in arguments:
+            begun = there[arguments[kind] - 1 :]
+            arguments[kind] = begun[0].number if begun else None
     if "sha256" in arguments:
-        there = model.generations(arguments["backend"], arguments["sha256"])
-        arguments["generation"] = there[-1] if there else None
+        copies = model.generations(arguments["backend"], arguments["sha256"])
+        arguments["generation"] = copies[-1] if copies else None
     return Call(asked.function, arguments)
 
 
 LOOKUPS = {
     "publication": "select publication_id from pkgdb.publication where namespace = 'NAMESPACE'"
     " order by publication_id offset {} limit 1",
+    "update": "select update_id from pkgdb.mirror_update where namespace = 'NAMESPACE'"
+    " order by update_id offset {} limit 1",
     "generation": "select generation from pkgdb.blob_copy where namespace = 'NAMESPACE'"
     " order by generation offset {} limit 1",
     "installation": "select installation_id from pkgdb.backend where namespace = 'NAMESPACE'"
@@ -106,11 +109,13 @@ def symbolic(model: Model) -> Ids:
         {number: f"@publication {place}" for place, number in enumerate(publications)},
         {number: f"@generation {place}" for place, number in enumerate(model.generations())},
         {backend: f"@installation {backend}" for backend in model.backends},
+        {update.number: f"@update {place}" for place, update in enumerate(model.updates)},
     )
 
 
 def script(connection: psycopg.Connection[Any], state: str) -> str:
-    """The calls that bring namespace NAMESPACE into that state: one text for one round trip."""
+    """The calls that bring namespace NAMESPACE into that state, a transaction each: one text for
+    one round trip."""
     mogrify = psycopg.ClientCursor(connection).mogrify
     model, texts = Model(), []
     for each in ARRANGEMENTS[state]:
@@ -123,7 +128,7 @@ def script(connection: psycopg.Connection[Any], state: str) -> str:
         text = mogrify(*statement("NAMESPACE", asked, symbolic(model)))
         texts.append(re.sub(r"'@(\w+) (\w+)'", lambda m: f"({LOOKUPS[m[1]].format(m[2])})", text))
         model.outcome(asked)
-    return ";\n".join(texts)
+    return "begin;\n" + ";\ncommit;\nbegin;\n".join(texts) + ";\ncommit"
 
 
 def model_outcome(
@@ -168,6 +173,7 @@ class Explorer:
         self.namespaces = (f"ns{number}" for number in count(1))
         self.scripts = {state: script(setup, state) for state in ARRANGEMENTS}
         self.scripts["damaged"] = f"{self.scripts['available']};\n{DAMAGE}"
+        self.frozen: dict[int, str] = {}  # what was in each snapshot before calls met
 
     async def explore(
         self,
@@ -223,6 +229,7 @@ class Explorer:
         """
         namespace = next(self.namespaces)
         self.setup.execute(self.scripts[state].replace("NAMESPACE", namespace).encode())
+        self.frozen |= await self.sessions.listings(namespace)
         ids, calls = NOTHING, list(calls)
         if state != "damaged":
             calls = [addressed(arranged(state), each) for each in calls]
@@ -242,10 +249,17 @@ class Explorer:
                 elif session.waiting and stuck is not None:
                     stuck.add((tuple(taken), place))
         self.report.runs += 1
+        self.frozen = await self.sessions.listings(namespace) | self.frozen
         violations = await self.sessions.violations(namespace) if state == "damaged" else []
         return Observation(
             tuple(outcomes), await self.sessions.read_state(namespace), len(violations)
         )
+
+    async def thawed(self) -> list[int]:
+        """The snapshots that are not what they were: after all that ran, and a purge."""
+        await self.sessions.purge()
+        listings = await self.sessions.listings()
+        return [number for number, now in listings.items() if now != self.frozen[number]]
 
     def _ids(self, namespace: str, model: Model) -> Ids:
         """Where the model has publications or copies: what the tables call them."""
@@ -254,7 +268,7 @@ class Explorer:
             query = f"select {column} from pkgdb.{table} where namespace = %s order by {column}"
             return [found for (found,) in self.setup.execute(query.encode(), [namespace])]
 
-        if not model.publications and not model.backends:
+        if not model.publications and not model.backends and not model.updates:
             return NOTHING
         numbers = [publication.number for publication in model.publications]
         installations = self.setup.execute(
@@ -265,6 +279,13 @@ class Explorer:
             dict(zip(numbers, those("publication_id", "publication"), strict=True)),
             dict(zip(model.generations(), those("generation", "blob_copy"), strict=True)),
             dict(installations.fetchall()),
+            dict(
+                zip(
+                    [u.number for u in model.updates],
+                    those("update_id", "mirror_update"),
+                    strict=True,
+                )
+            ),
         )
 
     async def _step(

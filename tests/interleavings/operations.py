@@ -238,12 +238,165 @@ STORING_STATES: dict[str, list[Call]] = {
     "collected": [*UNNEEDED, STORING["collect_blobs"]],
 }
 
+# Snapshots, what is copied, and what is served. Of "repo" there is "old", from before 2.0 lost a
+# file, and "new", from after that; "both" was made from them. "other" has another 2.0.
+OTHER: dict[str, Any] = {"repository": "other"}
+SERVED = {"prefix": "", "distribution": "stable"}
+WHEEL = file("pkg-2.0.whl")
+
+
+def freeze(snapshot: str, repository: str | None = "repo", **rest: Any) -> Call:
+    return call("create_snapshot", snapshot=snapshot, repository=repository, **rest)
+
+
+def serve(function: str, components: dict[str, Any], **rest: Any) -> Call:
+    return call(function, **SERVED, components=components, **rest)
+
+
+CURATING: dict[str, Call] = {
+    "freeze": freeze("made"),
+    "freeze a list": freeze("made", items=[{"name": "pkg", "version": "2.0"}]),
+    "freeze nothing": freeze("made", None),
+    "merge": call("merge_snapshots", snapshot="made", sources=["old", "new"]),
+    "merge the latest": call(
+        "merge_snapshots", snapshot="made", sources=["new", "old"], latest=True
+    ),
+    "merge all": call("merge_snapshots", snapshot="made", sources=["old", "new"], no_remove=True),
+    "pull": call(
+        "pull_snapshot", snapshot="made", target="new", source="old", queries=["pkg (>= 2.0)"]
+    ),
+    "filter": call("filter_snapshot", snapshot="made", source="old", queries=["pkg (<= 1.5)"]),
+    "rename": call("rename_snapshot", snapshot="old", new_name="made"),
+    "rename to what is there": call("rename_snapshot", snapshot="new", new_name="old"),
+    "drop": call("drop_snapshot", snapshot="both"),
+    "drop a source": call("drop_snapshot", snapshot="old", force=True),
+    "copy": call("copy_versions", **OTHER, queries=["Name"], from_repository="repo"),
+    "copy the snapshot": call(
+        "copy_versions", **REPOSITORY, queries=["pkg (= 2.0)"], from_snapshot="old", replace=True
+    ),
+    "move": call(
+        "move_versions", **OTHER, from_repository="repo", queries=["pkg (>= 1.2)"], replace=True
+    ),
+    "move back": call(
+        "move_versions", **REPOSITORY, from_repository="other", queries=["Name"], replace=True
+    ),
+    "remove": call("remove_versions", **REPOSITORY, queries=["pkg (= 2.0)"]),
+    "serve": serve("create_distribution", {"main": {"snapshot": "old"}}, ecosystem="pypi"),
+    "serve live": serve(
+        "create_distribution",
+        {"main": {"repository": "repo"}, "extra": {"snapshot": "old"}},
+        ecosystem="pypi",
+    ),
+    "switch": serve("switch_distribution", {"main": {"snapshot": "old"}}, if_revision=1),
+    "switch to live": serve("switch_distribution", {"main": None, "live": {"repository": "repo"}}),
+    "switch back": serve("switch_distribution", {"main": {"snapshot": "new"}}),
+    "stop serving": call("drop_distribution", **SERVED),
+}
+# Which of the other calls meet them.
+DROPPING = call("drop_repository", **REPOSITORY, force=True)
+BESIDE_CURATING: dict[str, Call] = {
+    "drop_repository by force": DROPPING,
+    "rename_repository": OPERATIONS["rename_repository"],
+    **{
+        name: OPERATIONS[name]
+        for name in (
+            *("publish", "publish other content", "publish other version", "publish_many"),
+            *("add_files", "quarantine", "delete_version", "delete_file", "restore_version"),
+            *("purge", "apply_retention", "alter_repository (rules)", "drop_repository"),
+        )
+    },
+}
+FROZEN = [
+    *ABSENT,
+    call("publish", **VERSION, **CONTENT | {"files": [MAIN, WHEEL]}),
+    freeze("old"),
+    call("delete_file", **VERSION, filename="pkg-2.0.whl"),
+    freeze("new"),
+    call("merge_snapshots", snapshot="both", sources=["old", "new"]),
+    call("create_repository", **OTHER, policy={"reuse": "always"}),
+    call("publish", **VERSION | OTHER, files=[file("pkg-2.0.tar.gz", "other")]),
+]
+CURATING_STATES: dict[str, list[Call]] = {
+    "frozen": FROZEN,
+    "served, deleted": [
+        *FROZEN,
+        serve("create_distribution", {"main": {"snapshot": "new"}}, ecosystem="pypi"),
+        call("delete_version", **VERSION),
+    ],
+}
+
+# A mirror: `update=0` is the update that was begun last when the calls meet.
+MIRROR: dict[str, Any] = {"repository": "repo"}
+UPDATE = {"update": 0, "fence": 1}
+
+
+def upstream(version: str, content: str = "") -> dict[str, Any]:
+    return {"name": "pkg", "version": version, "files": [file(f"pkg-{version}.zip", content)]}
+
+
+STAGE = call("stage_mirror_items", **UPDATE, items=[upstream("1.0"), upstream("2.0", "other")])
+MIRRORING: dict[str, Call] = {
+    "begin": call("begin_mirror_update", **MIRROR, release="r2"),
+    "begin with a key": call("begin_mirror_update", **MIRROR, release="r2", request_key="key"),
+    "begin another release": call("begin_mirror_update", **MIRROR, release="r3"),
+    "stage": STAGE,
+    "stage other content": call("stage_mirror_items", **UPDATE, items=[upstream("2.0", "third")]),
+    "commit": call("commit_mirror_update", **UPDATE),
+    "commit with fence 2": call("commit_mirror_update", update=0, fence=2),
+    "commit the first": call("commit_mirror_update", update=1, fence=1),
+    "abort": call("abort_mirror_update", **UPDATE),
+}
+BESIDE_MIRRORING: dict[str, Call] = {
+    "freeze": freeze("made"),
+    "copy": call("copy_versions", **OTHER, queries=["Name"], from_repository="repo"),
+    "copy into the mirror": call(
+        "copy_versions", **REPOSITORY, queries=["Name"], from_repository="other"
+    ),
+    "remove": call("remove_versions", **REPOSITORY, queries=["pkg (= 2.0)"]),
+    "serve live": serve("create_distribution", {"main": {"repository": "repo"}}, ecosystem="pypi"),
+    "alter_repository (upstream)": call(
+        "alter_repository", **MIRROR, policy={"upstream": {"url": "https://example.org/"}}
+    ),
+    "drop_repository by force": DROPPING,
+    **{
+        name: OPERATIONS[name]
+        for name in (
+            *("rename_repository", "drop_repository", "publish", "quarantine", "set_tag"),
+            *("delete_version", "restore_version", "purge"),
+        )
+    },
+}
+MIRRORED = [
+    call("create_repository", **MIRROR, kind="mirror"),
+    call("create_repository", **OTHER, policy={"reuse": "always"}),
+    call("begin_mirror_update", **MIRROR, release="r1", request_key="key"),
+    call("stage_mirror_items", **UPDATE, items=[upstream("1.5"), upstream("2.0")]),
+    call("commit_mirror_update", **UPDATE),
+    freeze("old"),
+]
+BEGUN_AGAIN = [
+    *MIRRORED,
+    call("quarantine", **VERSION, reason="malware?"),
+    MIRRORING["begin with a key"],
+    STAGE,
+]
+MIRRORING_STATES: dict[str, list[Call]] = {
+    "never updated": MIRRORED[:2],
+    "begun": [*MIRRORED[:2], MIRRORING["begin with a key"], STAGE],
+    "begun again": BEGUN_AGAIN,
+    "given up": [*BEGUN_AGAIN, LAPSE],
+}
+
 ARRANGEMENTS = STATES | NAMING_STATES
+ARRANGEMENTS |= {f"curating: {name}": calls for name, calls in CURATING_STATES.items()}
+ARRANGEMENTS |= {f"mirroring: {name}": calls for name, calls in MIRRORING_STATES.items()}
 ARRANGEMENTS |= {f"publishing: {name}": calls for name, calls in PUBLISHING_STATES.items()}
 ARRANGEMENTS |= {f"storing: {name}": calls for name, calls in STORING_STATES.items()}
 
 END_OF_LEASES = """
     update pkgdb.publication set lease_until = '2000-01-01Z'
+     where namespace = 'NAMESPACE' and status = 'open';
+    update pkgdb.mirror_update set lease_until = '2000-01-01Z'
      where namespace = 'NAMESPACE' and status = 'open'
 """
 

@@ -20,12 +20,26 @@ from psycopg.types.json import Jsonb
 from tests.model import Call, State, arranged
 from tests.support import PATIENCE
 
-JSON_ARGUMENTS = {"policy", "files", "metadata", "items"}
+JSON_ARGUMENTS = {"policy", "files", "metadata", "items", "components", "settings"}
 DEADLOCK_TIMEOUT = "1ms"  # so that who closes a circle is who gets 40P01
+
+
+def changes(row: Any) -> list[tuple[str, ...]] | None:
+    """Of an answer: which versions were added and removed, in an order of our own."""
+    if row.changes is None:
+        return None
+    return sorted((c["action"], c["name"], c["version"], c["variant"]) for c in row.changes)
 
 
 # What of an answer is the same whenever it is given: as `tests.model.Model` answers.
 ANSWERS: dict[str, Callable[[Any], Any]] = {
+    "skipped": lambda row: (
+        *(row.outcome, row.revision, row.added, row.removed, row.unchanged, row.skipped),
+        changes(row),
+    ),
+    "snapshot_id": lambda row: (row.outcome, row.revision, row.members, changes(row)),
+    "distribution_id": lambda row: (row.outcome, row.revision),
+    "update_id": lambda row: (row.outcome, row.fence, row.state, row.staged, row.report),
     "version_id": lambda row: (row.outcome, row.revision, row.version_id is not None),
     "repository_id": lambda row: (row.outcome, row.revision),
     "copies": lambda row: (
@@ -41,11 +55,13 @@ ANSWERS: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class Ids:
-    """From the numbers by which the model knows publications and copies to those of the tables."""
+    """From the numbers by which the model knows publications, copies and updates to those of the
+    tables."""
 
     publications: Mapping[int, Any] = field(default_factory=dict)
     generations: Mapping[int, Any] = field(default_factory=dict)
     installations: Mapping[str, Any] = field(default_factory=dict)
+    updates: Mapping[int, Any] = field(default_factory=dict)
 
 
 def statement(namespace: str, call: Call, ids: Ids) -> tuple[str, dict[str, Any]]:
@@ -54,6 +70,9 @@ def statement(namespace: str, call: Call, ids: Ids) -> tuple[str, dict[str, Any]
     if "publication" in arguments:
         number = arguments.pop("publication")
         arguments["publication_id"] = number and ids.publications[number]
+    if "update" in arguments:
+        number = arguments.pop("update")
+        arguments["update_id"] = number and ids.updates[number]
     if "generation" in arguments:
         number = arguments["generation"]
         arguments["generation"] = number and ids.generations[number]
@@ -207,6 +226,15 @@ class Sessions:
         assert row is not None
         return arranged(row[0])
 
+    async def listings(self, namespace: str | None = None) -> dict[int, str]:
+        """By the id of each snapshot there is: a digest of all that a reader finds frozen in it."""
+        cursor = await self.observer.execute(LISTINGS, [namespace])
+        return dict(await cursor.fetchall())
+
+    async def purge(self) -> None:
+        """Everything that nothing pins goes, of all namespaces."""
+        await self.observer.execute("select pkgdb.purge(namespace) from pkgdb.namespace")
+
     async def generations(self, namespace: str, backend: str, sha256: str | None) -> list[int]:
         """Those of the committed copies of these bytes on a backend, in order."""
         cursor = await self.observer.execute(
@@ -258,6 +286,21 @@ def relation(name: str, columns: str, source: str) -> str:
     return f"'{name}', (select coalesce(jsonb_agg(line), '[]') from ({rows}) lines)"
 
 
+LISTINGS = """
+    select s.snapshot_id,
+           (select md5(coalesce(string_agg(
+                       jsonb_build_array(
+                           c.ecosystem, c.name, c.version, c.variant, c.metadata, c.files)::text,
+                       ',' order by c.version_id), ''))
+              from pkgdb.search_versions(
+                       s.namespace, p_snapshot => s.snapshot, p_files => true) c)
+      from pkgdb.snapshots s
+     where s.namespace = coalesce(%s, s.namespace)
+"""
+CONTENT = (
+    "c.repository, c.name, c.version, c.variant, c.status, c.listed, c.yank_reason,"
+    " c.deprecation, c.metadata, c.files"
+)
 HIDDEN = (
     "pkgdb.registration g"
     " join pkgdb.repository r using (namespace, repository_id) {}"
@@ -341,6 +384,46 @@ STATE = "select jsonb_build_object({})".format(
                         "b.name, encode(c.sha256, 'hex'), c.state, c.attempts,"
                         " c.present_at is not null",
                         "pkgdb.blob_copy c join pkgdb.backend b using (namespace, backend_id)",
+                    ),
+                    ("snapshots", "snapshot, repository, members, revision", "pkgdb.snapshots"),
+                    (
+                        "contents",
+                        f"s.snapshot, {CONTENT}",
+                        "pkgdb.snapshots s cross join lateral pkgdb.search_versions("
+                        "s.namespace, p_snapshot => s.snapshot, p_files => true) c",
+                    ),
+                    (
+                        "digests",
+                        "snapshot, pkgdb.snapshot_digest(namespace, snapshot)",
+                        "pkgdb.snapshots",
+                    ),
+                    ("sources", "snapshot, source", "pkgdb.snapshot_sources"),
+                    (
+                        "distributions",
+                        "prefix, distribution, settings, revision",
+                        "pkgdb.distributions",
+                    ),
+                    (
+                        "components",
+                        "prefix, distribution, component, snapshot, repository",
+                        "pkgdb.distribution_components",
+                    ),
+                    (
+                        "served",
+                        f"d.prefix, d.distribution, c.component, {CONTENT}",
+                        "pkgdb.distributions d cross join lateral pkgdb.distribution_content("
+                        "d.namespace, d.prefix, d.distribution) c",
+                    ),
+                    ("mirrors", "repository, release, updated_at is not null", "pkgdb.mirrors"),
+                    (
+                        "updates",
+                        "repository, status, fence, release, staged, report",
+                        "pkgdb.mirror_updates",
+                    ),
+                    (
+                        "staged",
+                        "normalized_name, normalized_version, variant",
+                        "pkgdb.mirror_item",
                     ),
                     (
                         "blobs",

@@ -21,7 +21,13 @@ from tests.interleavings.explorer import (
     seed,
 )
 from tests.interleavings.operations import (
+    BESIDE_CURATING,
+    BESIDE_MIRRORING,
     BESIDE_PUBLISHING,
+    CURATING,
+    CURATING_STATES,
+    MIRRORING,
+    MIRRORING_STATES,
     NAMING,
     NAMING_STATES,
     OPERATIONS,
@@ -60,6 +66,8 @@ def test_every_pair_is_in_a_list() -> None:
 ALONE = dict.fromkeys(STATES, OPERATIONS)
 ALONE |= {f"publishing: {state}": OPERATIONS | PUBLISHING for state in PUBLISHING_STATES}
 ALONE |= {f"storing: {state}": STORING for state in STORING_STATES}
+ALONE |= {f"curating: {state}": CURATING | BESIDE_CURATING for state in CURATING_STATES}
+ALONE |= {f"mirroring: {state}": MIRRORING | BESIDE_MIRRORING for state in MIRRORING_STATES}
 
 
 @pytest.mark.parametrize("state", ALONE)
@@ -114,6 +122,36 @@ async def test_pairs_about_bytes_end_as_in_a_serial_order(state: str, dsn: str) 
         print(explore.report)
         assert explore.report.disagreements == []
         assert await explore.sessions.violations() == []
+
+
+@pytest.mark.parametrize("state", CURATING_STATES)
+@pytest.mark.parametrize("name", CURATING)
+async def test_curation_ends_as_in_a_serial_order(name: str, state: str, dsn: str) -> None:
+    """Each call beside itself, those after it, and those others that change what it reads."""
+    place = list(CURATING).index(name)
+    async with explorer(dsn) as explore:
+        for other in [*list(CURATING)[place:], *BESIDE_CURATING]:
+            pair = (name, other)
+            await explore.explore(f"curating: {state}", pair, operations=CURATING | BESIDE_CURATING)
+        print(explore.report)
+        assert explore.report.disagreements == []
+        assert await explore.sessions.violations() == []
+        assert await explore.thawed() == []
+
+
+@pytest.mark.parametrize("state", MIRRORING_STATES)
+async def test_updates_of_mirrors_end_as_in_a_serial_order(state: str, dsn: str) -> None:
+    """Each step beside each, and beside what else is done to a mirror."""
+    pairs = [*combinations_with_replacement(MIRRORING, 2), *product(MIRRORING, BESIDE_MIRRORING)]
+    async with explorer(dsn) as explore:
+        for names in pairs:
+            await explore.explore(
+                f"mirroring: {state}", names, operations=MIRRORING | BESIDE_MIRRORING
+            )
+        print(explore.report)
+        assert explore.report.disagreements == []
+        assert await explore.sessions.violations() == []
+        assert await explore.thawed() == []
 
 
 async def test_repair_beside_other_calls(dsn: str) -> None:

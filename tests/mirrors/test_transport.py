@@ -7,6 +7,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.request import Request
@@ -86,7 +87,13 @@ class TestRedirects:
         with pytest.raises(UpstreamError, match="HTTP 302"):
             await fetch()
 
-    @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "file:///etc/passwd", "ftp://example.org/a", "data:,x", "http://[::1/", "http://:x/",
+            f"http://{'a' * 70}/", "http://a..b/",
+        ],
+    )  # fmt: skip
     async def test_out_of_http(self, web: Server, fetch: Any, url: str) -> None:
         web.answers["/file"] = lambda request: request.reply(302, Location=url)
         with pytest.raises(UpstreamError):
@@ -94,12 +101,12 @@ class TestRedirects:
         assert len(web.asked) == 1
 
     def test_out_of_tls(self) -> None:
-        asked = Request("https://example.org/file")
-        redirects = transport._Redirects()
+        asked, reply = Request("https://example.org/file"), BytesIO()
+        redirect = transport._Redirects().redirect_request
+        assert redirect(asked, reply, 302, "", {}, "https://example.com/file") is not None
         with pytest.raises(UpstreamError, match="out of TLS"):
-            redirects.redirect_request(asked, None, 302, "", {}, "http://example.org/file")
-        further = redirects.redirect_request(asked, None, 302, "", {}, "https://example.com/file")
-        assert further is not None
+            redirect(asked, reply, 302, "", {}, "http://example.org/file")
+        assert reply.closed
 
 
 class TestFailures:

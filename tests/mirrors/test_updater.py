@@ -110,7 +110,8 @@ async def test_progress(archive: Archive, mirror: Any, add_backend: Any, update:
     await update(progress=lambda what, done, total: told.setdefault(what, []).append((done, total)))
     assert set(told) == {"indexes", "items", "files"}
     assert told["items"][-1] == (4, None)  # world is in two indexes
-    assert told["files"][-1] == (sum(len(d.content) for d in (HELLO, WORLD, THERE)), None)
+    size = sum(len(deb.content) for deb in (HELLO, WORLD, THERE))
+    assert (told["files"][0], told["files"][-1]) == ((0, size), (size, size))
     assert [done for done, total in told["indexes"] if done == total] == [told["indexes"][-1][0]]
 
 

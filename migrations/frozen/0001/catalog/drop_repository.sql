@@ -79,7 +79,8 @@ begin
        and f.status in ('processing', 'available');
     update pkgdb.package_version v
        set status = 'pending_destruction', removed_epoch = v_repository.epoch, removed_at = v_now,
-           quarantine_reason = null
+           quarantine_reason = case when v.status = 'quarantined'
+                                    then coalesce(v.quarantine_reason, '') end
       from pkgdb.registration r
      where r.namespace = p_namespace and r.repository_id = v_repository.repository_id
        and v.namespace = p_namespace and v.registration_id = r.registration_id

@@ -143,9 +143,12 @@ create table pkgdb.package_version (
         and removed_epoch >= added_epoch),
     constraint package_version_yank_check check (not listed or yank_reason is null),
     constraint package_version_quarantine_check
-        check (status = 'quarantined' or quarantine_reason is null)
+        check (status in ('quarantined', 'pending_destruction') or quarantine_reason is null)
 );
 comment on table pkgdb.package_version is 'One version, and variant, of a registration.';
+comment on column pkgdb.package_version.quarantine_reason is
+    'Why it is blocked. Of a deleted version: not null where it was blocked then, so that a '
+    'snapshot that still contains it does not bring it back.';
 comment on column pkgdb.package_version.added_epoch is
     'The repository''s epoch when the version became available; snapshots from it on contain it.';
 comment on column pkgdb.package_version.removed_epoch is

@@ -192,7 +192,8 @@ begin
 end;
 $$;
 
--- Members apart from those that are quarantined: nobody promotes what is blocked.
+-- Members apart from those that are quarantined, or were when they were deleted: nobody serves or
+-- promotes what is blocked.
 create function pkgdb.without_quarantined(p_namespace text, p_members pkgdb.member[])
 returns pkgdb.member[]
 language plpgsql
@@ -205,7 +206,7 @@ begin
           join pkgdb.package_version v
             on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
-         where v.status <> 'quarantined');
+         where v.status <> 'quarantined' and v.quarantine_reason is null);
 end;
 $$;
 
@@ -240,28 +241,25 @@ begin
      where t.namespace = m.namespace and t.registration_id = m.registration_id
        and t.version_id = m.version_id;
 
-    -- A mirror follows its upstream, whatever was deleted once.
-    if p_repository.kind <> 'mirror' then
-        insert into pkgdb.tombstone
-            (namespace, registration_id, normalized_version, version, variant, filename,
-             content_sha256, deleted_at)
-        select v_namespace, v.registration_id, v.normalized_version, v.version, v.variant,
-               c.filename, c.content_sha256, v_now
-          from unnest(p_members) m
-          join pkgdb.package_version v
-            on v.namespace = m.namespace and v.registration_id = m.registration_id
-           and v.version_id = m.version_id
-          cross join lateral (
-               select '' as filename, pkgdb.metadata_digest(v.metadata) as content_sha256
-                union all
-               select f.filename, f.sha256
-                 from pkgdb.file f
-                where f.namespace = v.namespace and f.registration_id = v.registration_id
-                  and f.version_id = v.version_id and f.status = 'available') c
-        on conflict (namespace, registration_id, normalized_version, variant, filename)
-        do update set version = excluded.version, content_sha256 = excluded.content_sha256,
-                      deleted_at = excluded.deleted_at;
-    end if;
+    insert into pkgdb.tombstone
+        (namespace, registration_id, normalized_version, version, variant, filename,
+         content_sha256, deleted_at)
+    select v_namespace, v.registration_id, v.normalized_version, v.version, v.variant,
+           c.filename, c.content_sha256, v_now
+      from unnest(p_members) m
+      join pkgdb.package_version v
+        on v.namespace = m.namespace and v.registration_id = m.registration_id
+       and v.version_id = m.version_id
+      cross join lateral (
+           select '' as filename, pkgdb.metadata_digest(v.metadata) as content_sha256
+            union all
+           select f.filename, f.sha256
+             from pkgdb.file f
+            where f.namespace = v.namespace and f.registration_id = v.registration_id
+              and f.version_id = v.version_id and f.status = 'available') c
+    on conflict (namespace, registration_id, normalized_version, variant, filename)
+    do update set version = excluded.version, content_sha256 = excluded.content_sha256,
+                  deleted_at = excluded.deleted_at;
 
     -- What readers are told, and the counters, from the files as they still are.
     insert into pkgdb.outbox
@@ -299,7 +297,8 @@ begin
        and f.version_id = m.version_id and f.status = 'available';
     update pkgdb.package_version v
        set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now,
-           quarantine_reason = null
+           quarantine_reason = case when v.status = 'quarantined'
+                                    then coalesce(v.quarantine_reason, '') end
       from unnest(p_members) m
      where v.namespace = m.namespace and v.registration_id = m.registration_id
        and v.version_id = m.version_id;

@@ -28,6 +28,13 @@ begin
         perform pkgdb.check_path('prefix', p_prefix);
     end if;
     perform pkgdb.check_path('distribution', p_distribution);
+    -- One inside of the folder of another would be lost when that one is switched.
+    if strpos(p_distribution, '/') > 0 then
+        raise exception using
+            errcode = 'RG400',
+            message = format('distribution %s has a slash', pkgdb.quoted(p_distribution)),
+            hint = 'Put what is before it into the prefix.';
+    end if;
     perform pkgdb.find_ecosystem(p_ecosystem);
     perform pkgdb.check_components(p_components);
     perform pkgdb.check_settings(p_settings);
@@ -61,8 +68,8 @@ begin
 end;
 $$;
 comment on function pkgdb.create_distribution is
-    'Creates distribution p_distribution below p_prefix (relative paths; the prefix may be '''') '
-    'for the packages of one ecosystem. p_components: an object of {"snapshot": name} or '
+    'Creates distribution p_distribution (one part of a path) below p_prefix (a relative path, may '
+    'be '''') for the packages of one ecosystem. p_components: an object of {"snapshot": name} or '
     '{"repository": name} (served live) by component. p_settings: object of any of origin, label, '
     'suite, codename, version, description, architectures, not_automatic, '
     'but_automatic_upgrades, valid_for (seconds). Outcome created. Errors: RG400 malformed '

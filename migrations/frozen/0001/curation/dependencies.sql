@@ -1,65 +1,113 @@
 -- What versions say of other packages: read as publish and its kin are told, kept, compared.
 
-create type pkgdb.dependency_spec as (
-    "position"    integer,
-    alternative   integer,
-    kind          text,
-    name          text,
-    architecture  text,
-    lower_version text,
-    lower_strict  boolean,
-    upper_version text,
-    upper_strict  boolean
-);
-
--- What is wrong with one alternative of a relation, or null.
-create function pkgdb.alternative_problem(p_alternative jsonb)
-returns text
-language sql
+-- Refuses what is malformed, saying which relation it is.
+create function pkgdb.malformed_dependency(p_position integer, p_problem text)
+returns void
+language plpgsql
 immutable parallel safe
-return case
-    when pg_catalog.jsonb_typeof(p_alternative) is distinct from 'object'
-        or p_alternative - array['name', 'constraints', 'architecture'] <> '{}'
-        then 'an alternative is not an object of name, constraints, architecture'
-    when pg_catalog.jsonb_typeof(p_alternative -> 'name') is distinct from 'string'
-        or pg_catalog.octet_length(p_alternative ->> 'name') not between 1 and 255
-        or (p_alternative ->> 'name') ~ '[[:cntrl:][:space:]]'
-        then 'an alternative needs a name of 1 to 255 bytes without spaces'
-    when p_alternative ? 'architecture'
-        and (pg_catalog.jsonb_typeof(p_alternative -> 'architecture') not in ('string', 'null')
-             or (p_alternative ->> 'architecture') !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$')
-        then 'an architecture is not a word'
-    when p_alternative ? 'constraints' and (
-            pg_catalog.jsonb_typeof(p_alternative -> 'constraints') <> 'array'
-            or exists (
-                select
-                  from pg_catalog.jsonb_array_elements(p_alternative -> 'constraints') c (pair)
-                 where case when pg_catalog.jsonb_typeof(c.pair) = 'array'
-                            then pg_catalog.jsonb_array_length(c.pair) <> 2
-                                 or (c.pair ->> 0) not in ('<<', '<', '<=', '=', '>=', '>', '>>')
-                                 or pg_catalog.jsonb_typeof(c.pair -> 1) <> 'string'
-                                 or (c.pair ->> 1) = ''
-                            else true end))
-        then 'constraints are not pairs of an operator (<< < <= = >= > >>) and a version'
-    when (select pg_catalog.count(*) filter (where c.pair ->> 0 in ('>=', '>', '>>', '=')) > 1
-                 or pg_catalog.count(*) filter (where c.pair ->> 0 in ('<=', '<', '<<', '=')) > 1
-            from pg_catalog.jsonb_array_elements(p_alternative -> 'constraints') c (pair))
-        then 'constraints have more than one bound at an end'
+as $$
+begin
+    raise exception using
+        errcode = 'RG400',
+        message = format('dependency %s is malformed: %s', p_position, p_problem);
 end;
+$$;
 
--- Reads p_dependencies, the one form in which relations come in. Names are normalised as the
--- ecosystem does; one that could be no package's (what is provided may be called anything) stays.
+-- Reads one alternative of a relation. (By expressions alone: an archive has half a million.)
+create function pkgdb.read_alternative(p_spec pkgdb.dependency_spec, p_alternative jsonb)
+returns pkgdb.dependency_spec
+language plpgsql
+immutable parallel safe
+as $$
+declare
+    v_spec        pkgdb.dependency_spec := p_spec;
+    v_constraints jsonb := coalesce(p_alternative -> 'constraints', '[]');
+    v_operator    text;
+    v_version     text;
+begin
+    if jsonb_typeof(p_alternative) is distinct from 'object'
+        or p_alternative - array['name', 'constraints', 'architecture'] <> '{}'
+    then
+        perform pkgdb.malformed_dependency(
+            v_spec.position, 'an alternative is not an object of name, constraints, architecture');
+    end if;
+    v_spec.name := p_alternative ->> 'name';
+    if jsonb_typeof(p_alternative -> 'name') is distinct from 'string'
+        or octet_length(v_spec.name) not between 1 and 255
+        or v_spec.name ~ '[[:cntrl:][:space:]]'
+    then
+        perform pkgdb.malformed_dependency(
+            v_spec.position, 'an alternative needs a name of 1 to 255 bytes without spaces');
+    end if;
+    v_spec.architecture := p_alternative ->> 'architecture';
+    if jsonb_typeof(p_alternative -> 'architecture') not in ('string', 'null')
+        or v_spec.architecture !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$'
+    then
+        perform pkgdb.malformed_dependency(v_spec.position, 'an architecture is not a word');
+    end if;
+    if jsonb_typeof(v_constraints) <> 'array' then
+        perform pkgdb.malformed_dependency(v_spec.position, 'constraints are not an array');
+    end if;
+
+    v_spec.lower_strict := false;
+    v_spec.upper_strict := false;
+    for v_place in 0 .. jsonb_array_length(v_constraints) - 1
+    loop
+        v_operator := v_constraints -> v_place ->> 0;
+        v_version := v_constraints -> v_place ->> 1;
+        if jsonb_typeof(v_constraints -> v_place) <> 'array'
+            or jsonb_array_length(v_constraints -> v_place) <> 2
+            or coalesce(v_operator not in ('<<', '<', '<=', '=', '>=', '>', '>>'), true)
+            or jsonb_typeof(v_constraints -> v_place -> 1) <> 'string' or v_version = ''
+        then
+            perform pkgdb.malformed_dependency(
+                v_spec.position,
+                'a constraint is not a pair of an operator (<< < <= = >= > >>) and a version');
+        end if;
+        if v_operator in ('>=', '>', '>>', '=') then
+            if v_spec.lower_version is not null then
+                perform pkgdb.malformed_dependency(v_spec.position, 'it has two lower bounds');
+            end if;
+            v_spec.lower_version := v_version;
+            v_spec.lower_strict := v_operator in ('>', '>>');
+        end if;
+        if v_operator in ('<=', '<', '<<', '=') then
+            if v_spec.upper_version is not null then
+                perform pkgdb.malformed_dependency(v_spec.position, 'it has two upper bounds');
+            end if;
+            v_spec.upper_version := v_version;
+            v_spec.upper_strict := v_operator in ('<', '<<');
+        end if;
+    end loop;
+    return v_spec;
+end;
+$$;
+
+-- A name as the ecosystem normalises it; one that could be no package's (what is provided may be
+-- called anything) stays.
+create function pkgdb.dependency_name(p_name_rule text, p_name text)
+returns text
+language plpgsql
+immutable
+as $$
+begin
+    return pkgdb.rule_normalize_name(p_name_rule, p_name);
+exception when sqlstate 'RG400' then
+    return p_name;
+end;
+$$;
+
+-- Reads p_dependencies, the one form in which relations come in.
 create function pkgdb.read_dependencies(p_dependencies jsonb, p_name_rule text)
 returns pkgdb.dependency_spec[]
 language plpgsql
 immutable
 as $$
 declare
-    v_relation    jsonb;
-    v_alternative jsonb;
-    v_problem     text;
-    v_name        text;
-    v_specs       pkgdb.dependency_spec[] := array[]::pkgdb.dependency_spec[];
+    v_relation     jsonb;
+    v_alternatives jsonb;
+    v_spec         pkgdb.dependency_spec;
+    v_specs        pkgdb.dependency_spec[] := array[]::pkgdb.dependency_spec[];
 begin
     if p_dependencies is null or jsonb_typeof(p_dependencies) <> 'array' then
         raise exception using errcode = 'RG400', message = 'dependencies must be a JSON array';
@@ -71,46 +119,59 @@ begin
     for v_place in 0 .. jsonb_array_length(p_dependencies) - 1
     loop
         v_relation := p_dependencies -> v_place;
-        v_problem := case
-            when jsonb_typeof(v_relation) <> 'object'
-                or v_relation - array['kind', 'alternatives'] <> '{}'
-                then 'it is not an object of kind, alternatives'
-            when jsonb_typeof(v_relation -> 'kind') is distinct from 'string'
-                or (v_relation ->> 'kind') !~ '^[a-z][a-z-]{0,62}$'
-                then 'it needs a kind of small letters, such as depends'
-            when jsonb_typeof(v_relation -> 'alternatives') is distinct from 'array'
-                or v_relation -> 'alternatives' = '[]'
-                then 'it needs alternatives' end;
-        if v_problem is null then
-            for v_number in 0 .. jsonb_array_length(v_relation -> 'alternatives') - 1
-            loop
-                v_alternative := v_relation -> 'alternatives' -> v_number;
-                v_problem := pkgdb.alternative_problem(v_alternative);
-                exit when v_problem is not null;
-                begin
-                    v_name := pkgdb.rule_normalize_name(p_name_rule, v_alternative ->> 'name');
-                exception when sqlstate 'RG400' then
-                    v_name := v_alternative ->> 'name';
-                end;
-                v_specs := v_specs || (
-                    select (v_place + 1, v_number + 1, v_relation ->> 'kind', v_name,
-                            v_alternative ->> 'architecture',
-                            max(c.pair ->> 1) filter (where c.pair ->> 0 in ('>=', '>', '>>', '=')),
-                            coalesce(bool_or(c.pair ->> 0 in ('>', '>>')), false),
-                            max(c.pair ->> 1) filter (where c.pair ->> 0 in ('<=', '<', '<<', '=')),
-                            coalesce(bool_or(c.pair ->> 0 in ('<', '<<')), false)
-                           )::pkgdb.dependency_spec
-                      from jsonb_array_elements(
-                               coalesce(v_alternative -> 'constraints', '[]')) c (pair));
-            end loop;
+        v_alternatives := v_relation -> 'alternatives';
+        if jsonb_typeof(v_relation) <> 'object'
+            or v_relation - array['kind', 'alternatives'] <> '{}'
+        then
+            perform pkgdb.malformed_dependency(
+                v_place + 1, 'it is not an object of kind, alternatives');
         end if;
-        if v_problem is not null then
-            raise exception using
-                errcode = 'RG400',
-                message = format('dependency %s is malformed: %s', v_place + 1, v_problem);
+        if jsonb_typeof(v_relation -> 'kind') is distinct from 'string'
+            or (v_relation ->> 'kind') !~ '^[a-z][a-z-]{0,62}$'
+        then
+            perform pkgdb.malformed_dependency(
+                v_place + 1, 'it needs a kind of small letters, such as depends');
         end if;
+        if jsonb_typeof(v_alternatives) is distinct from 'array' or v_alternatives = '[]' then
+            perform pkgdb.malformed_dependency(v_place + 1, 'it needs alternatives');
+        end if;
+        for v_number in 0 .. jsonb_array_length(v_alternatives) - 1
+        loop
+            v_spec := null;
+            v_spec.position := v_place + 1;
+            v_spec.alternative := v_number + 1;
+            v_spec.kind := v_relation ->> 'kind';
+            v_spec := pkgdb.read_alternative(v_spec, v_alternatives -> v_number);
+            if p_name_rule <> 'deb' then  -- whose names stay as they are
+                v_spec.name := pkgdb.dependency_name(p_name_rule, v_spec.name);
+            end if;
+            v_specs := v_specs || v_spec;
+        end loop;
     end loop;
     return v_specs;
+end;
+$$;
+
+-- Refuses bounds that are no versions.
+create function pkgdb.check_bounds(p_dependencies pkgdb.dependency_spec[], p_scheme text)
+returns void
+language plpgsql
+immutable parallel safe
+as $$
+declare
+    v_dependency pkgdb.dependency_spec;
+begin
+    foreach v_dependency in array p_dependencies
+    loop
+        if v_dependency.lower_version is not null then
+            perform pkgdb.scheme_version_key(p_scheme, v_dependency.lower_version);
+        end if;
+        if v_dependency.upper_version is distinct from v_dependency.lower_version
+            and v_dependency.upper_version is not null
+        then
+            perform pkgdb.scheme_version_key(p_scheme, v_dependency.upper_version);
+        end if;
+    end loop;
 end;
 $$;
 

@@ -102,8 +102,8 @@ begin
            p.right_version::text
       from paired p
      where not p.on_both
-        or pkgdb.member_digest(p_namespace, p.left_member)
-           <> pkgdb.member_digest(p_namespace, p.right_member)
+        or pkgdb.member_digest(p.left_member)
+           <> pkgdb.member_digest(p.right_member)
      order by p.ecosystem, p.normalized_name, p.variant, coalesce(p.left_key, p.right_key),
               p.left_version, p.right_version;
 end;

@@ -37,6 +37,7 @@ end;
 $$;
 comment on function pkgdb.distribution_content is
     'The versions that a distribution serves, with their files, in order of component, name, '
-    'version and variant; not those of other ecosystems, nor what is quarantined now. Errors: '
+    'version and variant; not those of other ecosystems, nor what is quarantined now, or was when '
+    'it was deleted. Errors: '
     'RG400 malformed argument, RG404 no such distribution.';
 grant execute on function pkgdb.distribution_content to pkgdb_reader;

@@ -8,7 +8,8 @@ create type pkgdb.distribution_ref as (
 comment on type pkgdb.distribution_ref is
     'What a call did to a distribution, and its revision now.';
 
--- A prefix or a name is a relative path: parts of plain characters, none of them hidden.
+-- A prefix or a component is a relative path: parts of plain characters, none of them hidden, nor
+-- one that an archive has for itself.
 create function pkgdb.check_path(p_what text, p_path text)
 returns void
 language plpgsql
@@ -16,7 +17,9 @@ immutable parallel safe
 as $$
 begin
     perform pkgdb.check_text(p_what, p_path, 255);
-    if p_path !~ '^[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*)*$' then
+    if p_path !~ '^[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*)*$'
+        or p_path ~ '(^|/)(dists|pool)(/|$)'
+    then
         raise exception using
             errcode = 'RG400',
             message = format('%s %s is not a plain relative path', p_what, pkgdb.quoted(p_path));
@@ -127,6 +130,9 @@ immutable parallel safe
 as $$
 begin
     perform pkgdb.check_text('namespace', p_namespace, 255);
+    if p_prefix is null then
+        perform pkgdb.check_text('prefix', p_prefix, 255);
+    end if;
     perform pkgdb.check_text('distribution', p_distribution, 255);
     raise exception using
         errcode = 'RG404',
@@ -232,7 +238,7 @@ begin
                and v.registration_id = m.registration_id and v.version_id = m.version_id
              group by g.normalized_name, v.normalized_version, v.variant
             having count(distinct m) > 1) t
-     where (select count(distinct pkgdb.member_digest(p_distribution.namespace, u)) > 1
+     where (select count(distinct pkgdb.member_digest(u)) > 1
               from unnest(t.members) u)
      order by t.name, t.version, t.variant
      limit 1;

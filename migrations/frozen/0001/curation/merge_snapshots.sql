@@ -10,6 +10,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan  -- as member says
+set work_mem = '64MB'  -- sorts what the sources contain
 set jit = off
 as $$
 declare
@@ -38,8 +39,8 @@ begin
 
     v_snapshot := pkgdb.insert_snapshot(
         p_namespace, p_snapshot, p_description,
-        case when p_latest then pkgdb.merge_latest(p_namespace, v_sources)
-             else pkgdb.merge_members(p_namespace, v_sources, p_no_remove) end);
+        case when p_latest then pkgdb.merge_latest(v_sources)
+             else pkgdb.merge_members(v_sources, p_no_remove) end);
     perform pkgdb.insert_sources(v_snapshot, v_sources);
     v_result := pkgdb.touch_snapshot(v_snapshot, 'created', p_actor);
     perform pkgdb.end_request(v_request, to_jsonb(v_result));
@@ -55,28 +56,21 @@ comment on function pkgdb.merge_snapshots is
 grant execute on function pkgdb.merge_snapshots to pkgdb_operator;
 
 -- Of each package the members of the last source that has it; or of each version the last.
-create function pkgdb.merge_members(
-    p_namespace text, p_sources pkgdb.snapshot[], p_no_remove boolean
-)
+create function pkgdb.merge_members(p_sources pkgdb.snapshot[], p_no_remove boolean)
 returns pkgdb.member[]
 language plpgsql
 stable
 as $$
 begin
     return array(
-        select (c.namespace, c.registration_id, c.version_id, c.epoch)::pkgdb.member
-          from (select m.namespace, m.registration_id, m.version_id, m.epoch, s.place,
+        select c.member
+          from (select r.member, s.place,
                        max(s.place) over (
-                           partition by g.ecosystem, g.normalized_name, v.variant,
-                                        case when p_no_remove then v.normalized_version end)
+                           partition by r.ecosystem, r.normalized_name, r.variant,
+                                        case when p_no_remove then r.normalized_version end)
                        as last_place
                   from generate_subscripts(p_sources, 1) s (place)
-                  cross join lateral unnest(pkgdb.snapshot_members(p_sources[s.place])) m
-                  join pkgdb.registration g
-                    on g.namespace = m.namespace and g.registration_id = m.registration_id
-                  join pkgdb.package_version v
-                    on v.namespace = m.namespace and v.registration_id = m.registration_id
-                   and v.version_id = m.version_id) c
+                  cross join lateral pkgdb.snapshot_rows(p_sources[s.place]) r) c
          where c.place = c.last_place);
 end;
 $$;
@@ -84,32 +78,66 @@ $$;
 -- Of each package the highest version. Two of one version: the greater text, then the greater
 -- digest of their content, so that the order of the sources does not matter; of the very same
 -- version at two epochs its later state.
-create function pkgdb.merge_latest(p_namespace text, p_sources pkgdb.snapshot[])
+create function pkgdb.merge_latest(p_sources pkgdb.snapshot[])
 returns pkgdb.member[]
 language plpgsql
 stable
 as $$
 begin
     return array(
-        select distinct on (c.ecosystem, c.normalized_name, c.variant) c.member
-          from (select (m.namespace, m.registration_id, m.version_id, m.epoch)::pkgdb.member
-                       as member,
-                       g.ecosystem, g.normalized_name, v.variant, v.version_key, v.version,
-                       v.version_id,
+        select distinct on (t.ecosystem, t.normalized_name, t.variant) t.member
+          from (select c.*,
                        count(*) over (
-                           partition by g.ecosystem, g.normalized_name, v.variant,
-                                        v.version_key, v.version) as twins
-                  from (select o.namespace, o.registration_id, o.version_id, max(o.epoch) as epoch
-                          from unnest(p_sources) s
-                          cross join lateral unnest(pkgdb.snapshot_members(s)) o
-                         group by o.namespace, o.registration_id, o.version_id) m
-                  join pkgdb.registration g
-                    on g.namespace = m.namespace and g.registration_id = m.registration_id
-                  join pkgdb.package_version v
-                    on v.namespace = m.namespace and v.registration_id = m.registration_id
-                   and v.version_id = m.version_id) c
-         order by c.ecosystem, c.normalized_name, c.variant, c.version_key desc, c.version desc,
-                  case when c.twins > 1 then pkgdb.member_digest(p_namespace, c.member) end desc,
-                  c.version_id desc);
+                           partition by c.ecosystem, c.normalized_name, c.variant) as twins
+                  from (select r.*, first_value(r.version_key) over highest as highest_key,
+                               first_value(r.version) over highest as highest_version
+                          from pkgdb.source_rows(p_sources) r
+                        window highest as (
+                            partition by r.ecosystem, r.normalized_name, r.variant
+                            order by r.version_key desc, r.version desc)) c
+                 where c.version_key = c.highest_key and c.version = c.highest_version) t
+         order by t.ecosystem, t.normalized_name, t.variant,
+                  case when t.twins > 1 then pkgdb.member_digest(t.member) end desc,
+                  t.version_id desc, (t.member).epoch desc);
+end;
+$$;
+
+-- What several snapshots contain; a repository of which several are snapshots is read once, and of
+-- a version that they have in common it is the later state.
+create function pkgdb.source_rows(p_sources pkgdb.snapshot[])
+returns setof pkgdb.member_row
+language plpgsql
+stable
+as $$
+declare
+    v_source pkgdb.snapshot;
+begin
+    for v_source in
+        select s.* from unnest(p_sources) s where s.repository_id is null
+    loop
+        return query select * from pkgdb.snapshot_rows(v_source);
+    end loop;
+    return query
+    select (v.namespace, v.registration_id, v.version_id, v.epoch)::pkgdb.member,
+           g.ecosystem::text, g.normalized_name::text, v.variant::text,
+           v.normalized_version::text, v.version::text, v.version_key, v.version_id
+      from (select s.namespace, s.repository_id, array_agg(s.epoch) as epochs
+              from unnest(p_sources) s
+             where s.repository_id is not null
+             group by s.namespace, s.repository_id
+            offset 0) p
+      join pkgdb.registration g
+        on g.namespace = p.namespace and g.repository_id = p.repository_id
+      cross join lateral (
+           select o.*, e.epoch
+             from pkgdb.package_version o
+             cross join lateral (
+                  select max(u.epoch) as epoch
+                    from unnest(p.epochs) u (epoch)
+                   where o.added_epoch <= u.epoch
+                     and (o.removed_epoch is null or o.removed_epoch > u.epoch)) e
+            where o.namespace = g.namespace and o.registration_id = g.registration_id
+              and e.epoch is not null
+           offset 0) v;
 end;
 $$;

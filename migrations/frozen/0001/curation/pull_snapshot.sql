@@ -77,9 +77,9 @@ comment on function pkgdb.pull_snapshot is
     'what they depend on (relations of p_kinds) unless p_follow is false: whatever target and '
     'pulled packages lack and the source has. Of each package (ecosystem, name, variant) the '
     'highest match is pulled, with p_all_matches every one. Versions of a pulled package that the '
-    'target had go, with p_no_remove they stay. p_dry_run: only says what would change. Outcome created or planned; '
-    'changes says which versions are added and removed. Errors: RG400 malformed argument, RG404 no '
-    'such snapshot, RG405 isolation level, RG409 the name is taken.';
+    'target had go, with p_no_remove they stay. p_dry_run: only says what would change. Outcome '
+    'created or planned; changes says which versions are added and removed. Errors: RG400 '
+    'malformed argument, RG404 no such snapshot, RG405 isolation level, RG409 the name is taken.';
 grant execute on function pkgdb.pull_snapshot to pkgdb_operator;
 
 create function pkgdb.check_kinds(p_kinds text[])
@@ -88,7 +88,7 @@ language plpgsql
 immutable parallel safe
 as $$
 begin
-    if p_kinds is null or array_position(p_kinds, null) is not null then
+    if p_kinds is null or exists (select from unnest(p_kinds) k (kind) where k.kind is null) then
         raise exception using
             errcode = 'RG400', message = 'kinds of relations are missing',
             hint = 'depends, pre-depends, recommends, suggests, or none: an empty array.';
@@ -115,9 +115,10 @@ begin
     end if;
     v_graph := pkgdb.member_graph(
         p_namespace,
-        array(select m from unnest(p_source) m
-               union
-              select m from unnest(p_base) m),
+        array(
+            select distinct on (m.version_id) m
+              from unnest(p_source || p_base) m
+             order by m.version_id),
         p_kinds);
     v_chosen := pkgdb.follow_dependencies(
         v_graph,
@@ -167,7 +168,7 @@ begin
             on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
          order by g.ecosystem, g.normalized_name, v.variant, v.version_key desc, v.version desc,
-                  pkgdb.member_digest(p_namespace, m) desc, v.version_id desc);
+                  pkgdb.member_digest(m) desc, v.version_id desc);
 end;
 $$;
 

@@ -11,17 +11,21 @@ create type pkgdb.node as (
     key       bytea
 );
 
+-- A bound has its key or, where none is stored, its version: the key is made when it is needed.
 create type pkgdb.relation as (
-    id           bigint,
-    "position"   integer,
-    alternative  integer,
-    kind         text,
-    name         text,
-    architecture text,
-    lower_key    bytea,
-    lower_strict boolean,
-    upper_key    bytea,
-    upper_strict boolean
+    id            bigint,
+    "position"    integer,
+    alternative   integer,
+    kind          text,
+    name          text,
+    architecture  text,
+    scheme        text,
+    lower_version text,
+    lower_key     bytea,
+    lower_strict  boolean,
+    upper_version text,
+    upper_key     bytea,
+    upper_strict  boolean
 );
 
 -- A set of packages and what they say; ids are the callers'.
@@ -41,6 +45,14 @@ return (p_lower is null and p_upper is null)
     or (p_key is not null
         and (p_lower is null or p_key > p_lower or (p_key = p_lower and not p_lower_strict))
         and (p_upper is null or p_key < p_upper or (p_key = p_upper and not p_upper_strict)));
+
+-- The key of a bound, or null where there is none.
+create function pkgdb.bound_key(p_scheme text, p_version text, p_key bytea)
+returns bytea
+language sql
+immutable parallel safe
+return case when p_key is not null then p_key
+            when p_version is not null then pkgdb.scheme_version_key(p_scheme, p_version) end;
 
 -- Whether a package of one variant serves an architecture. A qualifier asks for another one.
 create function pkgdb.serves(p_variant text, p_architecture text, p_qualifier text)
@@ -72,7 +84,8 @@ begin
                and v.version_id = m.version_id),
         array(
             select (d.version_id, d.position, d.alternative, d.kind, d.name, d.architecture,
-                    d.lower_key, d.lower_strict, d.upper_key, d.upper_strict)::pkgdb.relation
+                    d.scheme, d.lower_version, d.lower_key, d.lower_strict, d.upper_version,
+                    d.upper_key, d.upper_strict)::pkgdb.relation
               from unnest(p_members) m
               join pkgdb.dependency d
                 on d.namespace = m.namespace and d.registration_id = m.registration_id
@@ -130,17 +143,21 @@ begin
           from unnest(p_graph.relations) r
           join node n on n.id = r.id
     ), provider as materialized (
-        select n.ecosystem, n.name, n.variant, n.key
+        select n.ecosystem, n.name, n.variant, n.key, null::text as scheme,
+               null::text as version
           from node n
           join unnest(p_having) h (id) on h.id = n.id
          union all
         select r.ecosystem, r.name, r.variant,
-               case when r.lower_key = r.upper_key then r.lower_key end
+               case when r.lower_key = r.upper_key then r.lower_key end, r.scheme,
+               case when r.lower_version = r.upper_version then r.lower_version end
           from relation r
           join unnest(p_having) h (id) on h.id = r.id
          where r.kind = 'provides'
     ), wanted as materialized (
-        select r.*, a.architecture as target
+        select r.id, r.position, r.ecosystem, r.name, r.architecture, a.architecture as target,
+               pkgdb.bound_key(r.scheme, r.lower_version, r.lower_key) as lower, r.lower_strict,
+               pkgdb.bound_key(r.scheme, r.upper_version, r.upper_key) as upper, r.upper_strict
           from relation r
           join unnest(p_wanting) w (id) on w.id = r.id
           join unnest(p_architectures) a (architecture)
@@ -155,7 +172,9 @@ begin
       join provider p
         on p.ecosystem = w.ecosystem and p.name = w.name
        and pkgdb.serves(p.variant, w.target, w.architecture)
-       and pkgdb.is_within(p.key, w.lower_key, w.lower_strict, w.upper_key, w.upper_strict)
+       and pkgdb.is_within(
+            pkgdb.bound_key(p.scheme, p.version, p.key), w.lower, w.lower_strict, w.upper,
+            w.upper_strict)
      order by 1, 2, 3;
 end;
 $$;
@@ -181,16 +200,24 @@ begin
               from pkgdb.unmet_relations(
                        p_graph, v_new, p_base || v_chosen, p_architectures, p_kinds) u
         ), wanted as materialized (
-            select u.architecture as target, r.*, n.ecosystem
+            select u.architecture as target, n.ecosystem, r.id, r.position, r.alternative, r.name,
+                   r.architecture,
+                   pkgdb.bound_key(r.scheme, r.lower_version, r.lower_key) as lower,
+                   r.lower_strict,
+                   pkgdb.bound_key(r.scheme, r.upper_version, r.upper_key) as upper,
+                   r.upper_strict
               from unmet u
               join unnest(p_graph.relations) r on r.id = u.id and r.position = u.position
               join unnest(p_graph.nodes) n on n.id = r.id
         ), provider as (
-            select n.id, n.ecosystem, n.name, n.variant, n.key, n.key as own_key, true as real
+            select n.id, n.ecosystem, n.name, n.variant, n.key, null::text as scheme,
+                   null::text as version, n.key as own_key, true as real
               from unnest(p_graph.nodes) n
              union all
             select n.id, n.ecosystem, r.name, n.variant,
-                   case when r.lower_key = r.upper_key then r.lower_key end, n.key, false
+                   case when r.lower_key = r.upper_key then r.lower_key end, r.scheme,
+                   case when r.lower_version = r.upper_version then r.lower_version end, n.key,
+                   false
               from unnest(p_graph.relations) r
               join unnest(p_graph.nodes) n on n.id = r.id
              where r.kind = 'provides'
@@ -201,7 +228,8 @@ begin
                 on p.ecosystem = w.ecosystem and p.name = w.name
                and pkgdb.serves(p.variant, w.target, w.architecture)
                and pkgdb.is_within(
-                    p.key, w.lower_key, w.lower_strict, w.upper_key, w.upper_strict)
+                    pkgdb.bound_key(p.scheme, p.version, p.key), w.lower, w.lower_strict,
+                    w.upper, w.upper_strict)
               join unnest(p_source) s (id) on s.id = p.id
              order by w.id, w.target, w.position, w.alternative, p.real desc, p.own_key desc,
                       p.name, p.id)

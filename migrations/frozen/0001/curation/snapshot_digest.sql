@@ -28,8 +28,7 @@ declare
     v_listing bytea;
 begin
     select string_agg(d.digest, null order by d.digest) into v_listing
-      from (select pkgdb.member_digest(p_snapshot.namespace, m) as digest
-              from unnest(pkgdb.snapshot_members(p_snapshot)) m) d;
+      from pkgdb.member_digests(pkgdb.snapshot_members(p_snapshot)) d;
     return sha256(coalesce(v_listing, ''));
 end;
 $$;

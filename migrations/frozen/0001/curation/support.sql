@@ -163,6 +163,7 @@ create function pkgdb.insert_snapshot(
 )
 returns pkgdb.snapshot
 language plpgsql
+set plan_cache_mode = force_generic_plan  -- foreign keys are checked by plans, too
 as $$
 declare
     v_now      timestamptz := pkgdb.clock();
@@ -261,6 +262,60 @@ begin
 end;
 $$;
 
+-- The same, with what sets of packages are compared by.
+create type pkgdb.member_row as (
+    member             pkgdb.member,
+    ecosystem          text,
+    normalized_name    text,
+    variant            text,
+    normalized_version text,
+    version            text,
+    version_key        bytea,
+    version_id         bigint
+);
+
+create function pkgdb.snapshot_rows(p_snapshot pkgdb.snapshot)
+returns setof pkgdb.member_row
+language plpgsql
+stable
+as $$
+begin
+    if p_snapshot.repository_id is null then
+        return query
+        select (m.namespace, m.registration_id, m.version_id, m.epoch)::pkgdb.member,
+               g.ecosystem::text, g.normalized_name::text, v.variant::text,
+               v.normalized_version::text, v.version::text, v.version_key, v.version_id
+          from pkgdb.snapshot_member m
+          cross join lateral (
+               select o.*
+                 from pkgdb.registration o
+                where o.namespace = m.namespace and o.registration_id = m.registration_id
+               offset 0) g
+          cross join lateral (
+               select o.*
+                 from pkgdb.package_version o
+                where o.namespace = m.namespace and o.registration_id = m.registration_id
+                  and o.version_id = m.version_id
+               offset 0) v
+         where m.namespace = p_snapshot.namespace and m.snapshot_id = p_snapshot.snapshot_id;
+        return;
+    end if;
+    return query
+    select (v.namespace, v.registration_id, v.version_id, p_snapshot.epoch)::pkgdb.member,
+           g.ecosystem::text, g.normalized_name::text, v.variant::text,
+           v.normalized_version::text, v.version::text, v.version_key, v.version_id
+      from pkgdb.registration g
+      cross join lateral (
+           select o.*
+             from pkgdb.package_version o
+            where o.namespace = g.namespace and o.registration_id = g.registration_id
+              and o.added_epoch <= p_snapshot.epoch
+              and (o.removed_epoch is null or o.removed_epoch > p_snapshot.epoch)
+           offset 0) v
+     where g.namespace = p_snapshot.namespace and g.repository_id = p_snapshot.repository_id;
+end;
+$$;
+
 -- What a repository contains now.
 create function pkgdb.repository_members(p_repository pkgdb.repository)
 returns pkgdb.member[]
@@ -323,33 +378,43 @@ begin
 end;
 $$;
 
--- The files of a member, with a digest over all that was frozen of it: what it is, its metadata,
--- its files.
-create function pkgdb.member_digest(p_namespace text, p_member pkgdb.member)
+-- A digest over all that was frozen of each member: what it is, its metadata, its files.
+create function pkgdb.member_digests(p_members pkgdb.member[])
+returns table (version_id bigint, digest bytea)
+language plpgsql
+stable
+as $$
+begin
+    return query
+    select v.version_id,
+           sha256(convert_to(
+               jsonb_build_array(g.ecosystem, g.name, v.version, v.variant, v.metadata)::text
+               || f.listing, 'UTF8'))
+      from unnest(p_members) m
+      join pkgdb.registration g
+        on g.namespace = m.namespace and g.registration_id = m.registration_id
+      join pkgdb.package_version v
+        on v.namespace = m.namespace and v.registration_id = m.registration_id
+       and v.version_id = m.version_id
+      cross join lateral (
+           select coalesce(string_agg(
+                      jsonb_build_array(o.filename, encode(o.sha256, 'hex'), o.media_type,
+                                        o.attributes, o.role)::text,
+                      ',' order by o.filename, o.file_id), '') as listing
+             from pkgdb.file o
+            where o.namespace = m.namespace and o.registration_id = m.registration_id
+              and o.version_id = m.version_id and o.added_epoch <= m.epoch
+              and (o.removed_epoch is null or o.removed_epoch > m.epoch)) f;
+end;
+$$;
+
+create function pkgdb.member_digest(p_member pkgdb.member)
 returns bytea
 language plpgsql
 stable
 as $$
-declare
-    v_text text;
 begin
-    select jsonb_build_array(g.ecosystem, g.name, v.version, v.variant, v.metadata)::text
-           || coalesce((
-                select string_agg(
-                           jsonb_build_array(f.filename, encode(f.sha256, 'hex'), f.media_type,
-                                             f.attributes, f.role)::text,
-                           ',' order by f.filename, f.file_id)
-                  from pkgdb.file f
-                 where f.namespace = v.namespace and f.registration_id = v.registration_id
-                   and f.version_id = v.version_id and f.added_epoch <= p_member.epoch
-                   and (f.removed_epoch is null or f.removed_epoch > p_member.epoch)), '')
-      into v_text
-      from pkgdb.package_version v
-      join pkgdb.registration g
-        on g.namespace = v.namespace and g.registration_id = v.registration_id
-     where v.namespace = p_member.namespace and v.registration_id = p_member.registration_id
-       and v.version_id = p_member.version_id;
-    return sha256(convert_to(v_text, 'UTF8'));
+    return (select d.digest from pkgdb.member_digests(array[p_member]) d);
 end;
 $$;
 

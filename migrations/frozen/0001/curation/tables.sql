@@ -1,6 +1,19 @@
 -- Curation: what versions depend on, frozen sets of them, how mirrors follow an upstream, and what
 -- clients read.
 
+-- One alternative of a relation, as publish is told.
+create type pkgdb.dependency_spec as (
+    "position"    integer,
+    alternative   integer,
+    kind          text,
+    name          text,
+    architecture  text,
+    lower_version text,
+    lower_strict  boolean,
+    upper_version text,
+    upper_strict  boolean
+);
+
 create table pkgdb.dependency (
     namespace       pkgdb.string not null,
     registration_id bigint not null,
@@ -128,6 +141,7 @@ create table pkgdb.mirror_update (
     fence         bigint not null default 1,
     lease_until   timestamptz not null,
     staged        bigint not null default 0,
+    filtered      boolean not null default false,
     report        jsonb,
     reason        text,
     created_at    timestamptz not null,
@@ -145,6 +159,8 @@ create table pkgdb.mirror_update (
 comment on table pkgdb.mirror_update is
     'An attempt to bring a mirror to the state of its upstream. No foreign keys: it outlives its '
     'repository, so that a repeated call finds its answer.';
+comment on column pkgdb.mirror_update.filtered is
+    'Whether the filter has looked at all that is staged.';
 comment on column pkgdb.mirror_update.fence is
     'Goes up with each holder: an earlier one can do nothing any longer.';
 create unique index mirror_update_open_key
@@ -164,6 +180,9 @@ create table pkgdb.mirror_item (
     variant            pkgdb.string not null,
     item               jsonb not null,
     content            bytea not null,
+    version_key        bytea not null,
+    dependencies       pkgdb.dependency_spec[] not null,
+    wanted             boolean not null default false,
     constraint mirror_item_pkey primary key
         (namespace, update_id, ecosystem, normalized_name, normalized_version, variant),
     constraint mirror_item_update_fkey foreign key (namespace, update_id)
@@ -175,6 +194,8 @@ comment on table pkgdb.mirror_item is
     'What an open update has found upstream: nobody sees it before the commit.';
 comment on column pkgdb.mirror_item.content is
     'SHA-256 of all that makes it the same as another: not of where upstream has its files.';
+comment on column pkgdb.mirror_item.wanted is
+    'Whether the mirror''s filter, where it has one, lets it in; known once it has looked.';
 
 create table pkgdb.mirror_version (
     namespace       pkgdb.string not null,

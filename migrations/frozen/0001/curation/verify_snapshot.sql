@@ -39,7 +39,9 @@ begin
             pkgdb.find_snapshot(p_namespace, v_source));
     end loop;
     v_graph := pkgdb.member_graph(
-        p_namespace, array(select distinct m from unnest(v_having) m), p_kinds);
+        p_namespace,
+        array(select distinct on (m.version_id) m from unnest(v_having) m order by m.version_id),
+        p_kinds);
 
     return query
     select u.architecture, g.ecosystem::text, g.name::text, v.version::text, v.variant::text,

@@ -486,6 +486,24 @@ begin
        and (m.epoch >= r.epoch or v.added_epoch is null or v.added_epoch > m.epoch
             or v.removed_epoch <= m.epoch);
 
+    -- Names that only one may have, and the one update that may be open.
+    return query
+    select 'unique names', d.relation,
+           jsonb_build_object('namespace', d.namespace, 'name', d.name), 'more than one has it'
+      from (
+        select 'snapshot' as relation, s.namespace, s.name::text as name
+          from pkgdb.snapshot s
+        union all
+        select 'distribution', o.namespace, jsonb_build_array(o.prefix, o.name)::text
+          from pkgdb.distribution o
+        union all
+        select 'mirror_update', u.namespace, u.repository_id::text
+          from pkgdb.mirror_update u
+         where u.status = 'open') d
+     where p_namespace is null or d.namespace = p_namespace
+     group by d.relation, d.namespace, d.name
+    having count(*) > 1;
+
     -- Mirrors: what was staged belongs to an update that is open, of a mirror that lives.
     return query
     select 'one commit', 'mirror_update',

@@ -107,7 +107,8 @@ begin
        and f.version_id = p_version.version_id and f.status = 'available';
     update pkgdb.package_version v
        set status = 'pending_destruction', removed_epoch = p_repository.epoch, removed_at = v_now,
-           quarantine_reason = null
+           quarantine_reason = case when v.status = 'quarantined'
+                                    then coalesce(v.quarantine_reason, '') end
      where v.namespace = p_version.namespace and v.registration_id = p_version.registration_id
        and v.version_id = p_version.version_id;
 

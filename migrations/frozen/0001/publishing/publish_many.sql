@@ -79,6 +79,9 @@ begin
         v_item.files := pkgdb.read_files(coalesce(p_value -> 'files', '[]'));
         v_item.dependencies := pkgdb.read_dependencies(
             coalesce(p_value -> 'dependencies', '[]'), p_ecosystem.name_rule);
+        if v_item.dependencies <> '{}' then
+            perform pkgdb.check_bounds(v_item.dependencies, p_ecosystem.scheme);
+        end if;
         v_item.normalized_name := pkgdb.rule_normalize_name(p_ecosystem.name_rule, v_item.name);
         v_item.normalized_version :=
             pkgdb.scheme_normalize_version(p_ecosystem.scheme, v_item.version);
@@ -253,7 +256,7 @@ create function pkgdb.insert_plain_items(
 )
 returns pkgdb.bulk_item[]
 language plpgsql
-set plan_cache_mode = force_custom_plan
+set plan_cache_mode = force_generic_plan  -- foreign keys are checked by plans, too
 set enable_seqscan = off
 as $$
 declare
@@ -278,9 +281,12 @@ begin
         select f.*
           from unnest(p_items) i
           cross join lateral unnest(i.files) f
-          join pkgdb.blob b
-            on b.namespace = v_namespace and b.sha256 = f.sha256 and b.created_at <> v_now
          where i.plain
+           and exists (
+                select from pkgdb.blob b
+                 where b.namespace = v_namespace and b.sha256 = f.sha256
+                   and b.created_at <> v_now
+                offset 0)
          order by f.sha256
     loop
         perform pkgdb.hold_blob(v_namespace, v_file);
