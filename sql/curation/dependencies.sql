@@ -101,7 +101,7 @@ $$;
 create function pkgdb.read_dependencies(p_dependencies jsonb, p_name_rule text)
 returns pkgdb.dependency_spec[]
 language plpgsql
-immutable
+stable
 as $$
 declare
     v_relation     jsonb;

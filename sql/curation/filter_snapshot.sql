@@ -41,7 +41,7 @@ begin
             p_namespace, '{}', v_source, p_queries, p_follow,
             coalesce(
                 p_architectures,
-                pkgdb.architectures_of(pkgdb.member_variants(p_namespace, v_source))),
+                pkgdb.architectures_of(pkgdb.member_variants(v_source))),
             p_kinds));
     perform pkgdb.insert_sources(v_snapshot, v_sources);
     v_result := pkgdb.touch_snapshot(v_snapshot, 'created', p_actor);

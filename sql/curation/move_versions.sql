@@ -37,7 +37,7 @@ begin
     v_members := pkgdb.match_members(
         p_namespace, pkgdb.repository_members(v_locked[2]), p_queries);
     v_found := cardinality(v_members);
-    v_members := pkgdb.without_quarantined(p_namespace, v_members);
+    v_members := pkgdb.without_quarantined(v_members);
     v_copies := array(select c from pkgdb.read_copies(p_namespace, v_members) c);
 
     -- A dry run does it all, and then undoes it. (A code that ends in 000 would stand for all of

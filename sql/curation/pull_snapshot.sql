@@ -48,18 +48,18 @@ begin
     v_wanted := coalesce(
         p_architectures,
         pkgdb.architectures_of(pkgdb.member_variants(
-            p_namespace, case when v_target = '{}' then v_source else v_target end)));
+            case when v_target = '{}' then v_source else v_target end)));
     v_pulled := pkgdb.choose_members(
-        p_namespace, v_target, pkgdb.members_of(p_namespace, v_source, v_wanted), p_queries,
+        p_namespace, v_target, pkgdb.members_of(v_source, v_wanted), p_queries,
         p_follow, v_wanted, p_kinds);
     if not p_all_matches then
-        v_pulled := pkgdb.highest_members(p_namespace, v_pulled);
+        v_pulled := pkgdb.highest_members(v_pulled);
     end if;
-    v_members := pkgdb.replace_members(p_namespace, v_target, v_pulled, p_no_remove);
+    v_members := pkgdb.replace_members(v_target, v_pulled, p_no_remove);
     v_changes := pkgdb.member_changes(
-            p_namespace, 'remove', pkgdb.members_without(v_target, v_members))
+            'remove', pkgdb.members_without(v_target, v_members))
         || pkgdb.member_changes(
-            p_namespace, 'add', pkgdb.members_without(v_members, v_target));
+            'add', pkgdb.members_without(v_members, v_target));
     if p_dry_run then
         v_result := (null, null, cardinality(v_members), 'planned', v_changes);
     else
@@ -114,7 +114,6 @@ begin
         return v_matches;
     end if;
     v_graph := pkgdb.member_graph(
-        p_namespace,
         array(
             select distinct on (m.version_id) m
               from unnest(p_source || p_base) m
@@ -135,7 +134,7 @@ $$;
 
 -- The members that are for one of some architectures, or for all.
 create function pkgdb.members_of(
-    p_namespace text, p_members pkgdb.member[], p_architectures text[]
+    p_members pkgdb.member[], p_architectures text[]
 )
 returns pkgdb.member[]
 language plpgsql
@@ -153,7 +152,7 @@ end;
 $$;
 
 -- Of each package the highest version.
-create function pkgdb.highest_members(p_namespace text, p_members pkgdb.member[])
+create function pkgdb.highest_members(p_members pkgdb.member[])
 returns pkgdb.member[]
 language plpgsql
 stable
@@ -175,7 +174,7 @@ $$;
 -- A set with others put into it: they replace what it has of the same packages, or only of the same
 -- versions.
 create function pkgdb.replace_members(
-    p_namespace text, p_members pkgdb.member[], p_new pkgdb.member[], p_versions boolean
+    p_members pkgdb.member[], p_new pkgdb.member[], p_versions boolean
 )
 returns pkgdb.member[]
 language plpgsql

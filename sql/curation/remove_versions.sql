@@ -38,7 +38,7 @@ begin
         v_repository.repository_id, v_repository.revision, 0, cardinality(v_members), 0, 0,
         case when p_dry_run then 'planned' when v_members = '{}' then 'unchanged'
              else 'removed' end,
-        pkgdb.member_changes(p_namespace, 'remove', v_members));
+        pkgdb.member_changes('remove', v_members));
     perform pkgdb.end_request(v_request, to_jsonb(v_result));
     return v_result;
 end;

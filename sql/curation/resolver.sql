@@ -65,7 +65,7 @@ return p_qualifier = 'any'
 
 -- Published versions, and what they say of some kinds (and provide).
 create function pkgdb.member_graph(
-    p_namespace text, p_members pkgdb.member[], p_kinds text[]
+    p_members pkgdb.member[], p_kinds text[]
 )
 returns pkgdb.package_graph
 language plpgsql
@@ -110,7 +110,7 @@ end;
 $$;
 
 -- The variants of members.
-create function pkgdb.member_variants(p_namespace text, p_members pkgdb.member[])
+create function pkgdb.member_variants(p_members pkgdb.member[])
 returns text[]
 language plpgsql
 stable

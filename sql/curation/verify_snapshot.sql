@@ -39,7 +39,6 @@ begin
             pkgdb.find_snapshot(p_namespace, v_source));
     end loop;
     v_graph := pkgdb.member_graph(
-        p_namespace,
         array(select distinct on (m.version_id) m from unnest(v_having) m order by m.version_id),
         p_kinds);
 
@@ -52,7 +51,7 @@ begin
                array(select m.version_id from unnest(v_having) m),
                coalesce(
                    p_architectures,
-                   pkgdb.architectures_of(pkgdb.member_variants(p_namespace, v_members))),
+                   pkgdb.architectures_of(pkgdb.member_variants(v_members))),
                p_kinds) u
       join unnest(v_members) m on m.version_id = u.id
       join pkgdb.registration g

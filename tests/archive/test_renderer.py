@@ -478,9 +478,3 @@ async def test_it_follows_until_it_is_stopped(
         ("debian", "stable", "removed")
     ]
     assert caplog.messages.count(warned) == 1
-
-
-async def test_an_unreachable_database(desk: Desk) -> None:
-    gone = replace(desk, dsn=make_conninfo(desk.dsn, dbname="absent"))
-    with pytest.raises(pkgdb.ConnectionFailed):
-        await gone.render()

@@ -575,10 +575,9 @@ CORRUPTIONS = {
         "update pkgdb.snapshot set revision = revision + 1 where name = 'two'",
         *(FEED, "snapshot", "^revision 2, but 1 events up to revision 1"),
     ),
-    "a distribution's event that is lost": Corruption(
-        """delete from pkgdb.outbox where event = 'distribution_created' and distribution_id = (
-                select distribution_id from pkgdb.distribution)""",
-        *(FEED, "distribution", "^revision 1, but 0 events"),
+    "a distribution's revision without an event": Corruption(
+        "update pkgdb.distribution set revision = revision + 1",
+        *(FEED, "distribution", "^revision 2, but 1 events up to revision 1"),
     ),
     "an index that is not valid": Corruption(
         """update pg_index set indisvalid = false

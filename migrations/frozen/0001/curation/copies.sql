@@ -122,8 +122,8 @@ begin
     end loop;
     v_result.added := cardinality(v_added);
     v_result.removed := cardinality(v_removed);
-    v_result.changes := pkgdb.member_changes(v_namespace, 'remove', v_removed)
-        || pkgdb.member_changes(v_namespace, 'add', v_added);
+    v_result.changes := pkgdb.member_changes('remove', v_removed)
+        || pkgdb.member_changes('add', v_added);
     return v_result;
 end;
 $$;
@@ -194,7 +194,7 @@ $$;
 
 -- Members apart from those that are quarantined, or were when they were deleted: nobody serves or
 -- promotes what is blocked.
-create function pkgdb.without_quarantined(p_namespace text, p_members pkgdb.member[])
+create function pkgdb.without_quarantined(p_members pkgdb.member[])
 returns pkgdb.member[]
 language plpgsql
 stable

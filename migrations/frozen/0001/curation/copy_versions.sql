@@ -49,7 +49,7 @@ begin
     perform pkgdb.check_publishable(v_repository, null, null);
     v_members := pkgdb.match_members(p_namespace, v_members, p_queries);
     v_found := cardinality(v_members);
-    v_members := pkgdb.without_quarantined(p_namespace, v_members);
+    v_members := pkgdb.without_quarantined(v_members);
 
     -- A dry run does it all, and then undoes it. (A code that ends in 000 would stand for all of
     -- its class, and every refusal be taken for a dry run.)

@@ -29,7 +29,7 @@ begin
           from pkgdb.describe_members(
                    p_namespace,
                    pkgdb.without_quarantined(
-                       p_namespace, pkgdb.source_members(v_component)),
+                       pkgdb.source_members(v_component)),
                    true, v_component.component) d
          where d.ecosystem = v_distribution.ecosystem;
     end loop;

@@ -457,7 +457,7 @@ $$;
 
 -- What members are, as an element of `changes`.
 create function pkgdb.member_changes(
-    p_namespace text, p_action text, p_members pkgdb.member[]
+    p_action text, p_members pkgdb.member[]
 )
 returns jsonb
 language plpgsql
