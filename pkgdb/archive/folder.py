@@ -277,7 +277,7 @@ class Shelf:
             for number in place.expired(now, grace):
                 place.discard(number)
         if husks := [husk for place in places for husk in place.husks()]:
-            self._sweep()
+            self._sweep({path for place in places for path in place.needed()})
             for husk in husks:
                 husk.rmdir()
         for place in places:
@@ -285,11 +285,8 @@ class Shelf:
         for folder in (self._incoming, self.generations, self.folder):
             self.root.prune(folder)
 
-    def _sweep(self) -> None:
-        """Removes from the pool what no generation needs, be it half made."""
-        needed: set[str] = set()
-        for listed in self.generations.glob("*/*/files"):
-            needed.update(listed.read_text(encoding="utf-8").split("\n"))
+    def _sweep(self, needed: set[str]) -> None:
+        """Removes all else from the pool."""
         pool = self.folder / "pool"
         for few in _folders(pool, "[0-9a-f]{2}"):
             for one in _folders(few, _DIGEST.pattern):
@@ -423,8 +420,17 @@ class Place:
 
     def husks(self) -> list[Path]:
         """The folders of generations that were removed."""
-        folders = [self._folder / str(number) for number in self._numbers()]
-        return [folder for folder in folders if not (folder / "files").exists()]
+        return [folder for folder in self._folders() if not any(folder.iterdir())]
+
+    def needed(self) -> Iterator[str]:
+        """What the generations need of the pool, those too that are half made.
+
+        Raises:
+            FileNotFoundError: It is not known of one that readers may see.
+        """
+        for folder in self._folders():
+            if (folder / "state.json").exists() or (folder / "files").exists():
+                yield from (folder / "files").read_text(encoding="utf-8").split("\n")
 
     def prune(self) -> None:
         """Removes what is left where there is no generation any longer."""
@@ -432,6 +438,9 @@ class Place:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     # Generations
+
+    def _folders(self) -> list[Path]:
+        return [self._folder / str(number) for number in self._numbers()]
 
     def _numbers(self) -> list[int]:
         with suppress(FileNotFoundError):
@@ -442,8 +451,7 @@ class Place:
     def _whole(self) -> list[Generation]:
         """Those that were written to their end, oldest first."""
         found = []
-        for number in self._numbers():
-            folder = self._folder / str(number)
+        for folder in self._folders():
             with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
                 said = json.loads((folder / "state.json").read_bytes())
                 indexes = {path: (one[0], one[1]) for path, one in said.pop("indexes").items()}

@@ -2,7 +2,8 @@
 
 What a distribution has is looked at whenever anything may have changed: its revision, or any event
 of the namespace, as every change of what it serves writes one in the same transaction. What is
-then the same as what readers see is not written again.
+then the same as what readers see is not written again. A worker has to give the events their places
+in the feed: while some wait, every look is a whole one.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ class ArchiveRenderer:
             NotFound: With `once`: there is no such namespace.
             BlockingIOError: With `once`: another renderer works in the folder.
         """
-        self._done = {}
+        self._done, self._failures = {}, {}
         async with open_pool(self._dsn, "pkgdb archive", connections=2) as pool:
             self._pool = pool
             self._registry = AsyncRegistry(pool)
@@ -186,8 +187,7 @@ class ArchiveRenderer:
 
     async def _render(self, distribution: Distribution, feed: Feed | None) -> tuple[int, str]:
         """Its revision, and what became of it."""
-        place = self._folder.shelf(distribution.prefix).place(link_of(distribution))
-        if self._is_seen(place, self._token(distribution, feed)):
+        if self._is_seen(self._place(distribution), self._token(distribution, feed)):
             return distribution.revision, "unchanged"
         read = await self._read(distribution)
         if read is None:  # dropped by now: the next round removes it
@@ -199,10 +199,13 @@ class ArchiveRenderer:
         rendered = await render(
             self._folder, distribution, edition, self._locate, self._grace, self._progress
         )
-        token = self._token(distribution, feed)
+        place, token = self._place(distribution), self._token(distribution, feed)
         if place.seen() != token:
             place.see(token)
         return distribution.revision, "rendered" if rendered else "unchanged"
+
+    def _place(self, distribution: Distribution) -> Place:
+        return self._folder.shelf(distribution.prefix).place(link_of(distribution))
 
     def _is_seen(self, place: Place, token: list[object] | None) -> bool:
         """Whether nothing can have changed since the place was looked at."""

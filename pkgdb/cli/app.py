@@ -7,6 +7,7 @@ from pkgdb.cli.backend import backend
 from pkgdb.cli.database import told
 from pkgdb.cli.demo import demo
 from pkgdb.cli.distribution import distribution
+from pkgdb.cli.import_aptly import import_aptly
 from pkgdb.cli.integrity import check, locks
 from pkgdb.cli.load import load
 from pkgdb.cli.mirror import mirror
@@ -50,6 +51,7 @@ for command in (
     mirror,
     snapshot,
     distribution,
+    import_aptly,
     show,
     check,
     locks,

@@ -73,6 +73,17 @@ async def test_indexes_of_kept_generations_are_found_by_hash(site: Site) -> None
     assert not last & hashes[1]
 
 
+async def test_indexes_of_a_component_that_is_gone(site: Site) -> None:
+    found = site.deb("demo", "1")
+    extra = replace(found, component="extra")
+    await site.render(found, extra, components=("extra", "main"))
+    index = site.release()["SHA256"].split()[0]
+    await site.render(found)
+    kept = site.path / "debian/dists/stable/extra/binary-all/by-hash/SHA256" / index
+    assert "demo_1_all.deb" in kept.read_text()
+    assert "extra" not in str(site.release())
+
+
 async def test_a_pool_for_all_distributions_of_a_prefix(site: Site) -> None:
     site.grace = timedelta()
     both, one, other = (site.deb(name, "1") for name in ("both", "one", "other"))
@@ -319,6 +330,7 @@ async def test_cleaning_does_harm_without_the_lock(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is served names files that are gone."""
+    site.path.mkdir()
     monkeypatch.setattr(Folder, "alone", lambda folder: nullcontext())
     with monkeypatch.context() as inner, pytest.raises(FileNotFoundError, match=r"demo_1_all\.deb"):
         await cleaned_while_rendering(site, inner)
@@ -338,6 +350,19 @@ async def test_generations_that_nobody_has_seen(site: Site) -> None:
     await site.render(site.deb("demo", "1"))
     assert generations(site) == [1]
     assert not (site.path / "debian/.incoming").exists()
+
+
+async def test_nothing_is_swept_where_it_is_not_known_what_is_needed(site: Site) -> None:
+    await site.render(site.deb("demo", "1"))
+    (site.place()._folder / "1" / "files").unlink()
+    site.grace = timedelta()
+    await site.render(site.deb("demo", "1"), site.deb("demo", "2"), distribution="testing")
+    with pytest.raises(FileNotFoundError):
+        await site.render(site.deb("demo", "3"), distribution="testing")
+    assert check(site.path) == {"demo_1_all.deb"}
+    await site.render(site.deb("demo", "3"))
+    assert check(site.path) == {"demo_3_all.deb"}
+    assert site.pool() == ["demo_3_all.deb"]
 
 
 async def test_a_torn_state_of_what_is_seen(site: Site) -> None:

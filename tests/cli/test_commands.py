@@ -224,6 +224,6 @@ def test_commands_are_those_documented():
         [
             *("up", "down", "demo", "migrate", "load", "show", "check", "locks", "upgrade-schemes"),
             *("backend", "publish", "unpublish", "worker", "project"),
-            *("repository", "mirror", "snapshot", "distribution"),
+            *("repository", "mirror", "snapshot", "distribution", "import-aptly"),
         ]
     )
