@@ -61,7 +61,9 @@ def print_changes(changes: Iterable[_Row]) -> None:
 def print_content(rows: list[_Row], with_files: bool) -> None:
     """One line for each version, and below it each of its files."""
     for row in rows:
-        state = state_of(row).plain
+        # In a snapshot it stays, whatever becomes of it in its repository.
+        here = row | {"status": "available"} if row["status"] == "pending_destruction" else row
+        state = state_of(here).plain
         click.echo(label(row) + (f" ({state})" if state else ""))
         if with_files:
             for file in row["files"] or ():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from psycopg.types.json import Jsonb
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -176,9 +177,9 @@ def list_distributions(dsn: str | None, namespace: str, as_json: bool) -> None:
     table = Table("distribution", "ecosystem", "components", "revision", "switched")
     for row in rows:
         table.add_row(
-            _path(row["prefix"], row["distribution"]),
+            escape(_path(row["prefix"], row["distribution"])),
             row["ecosystem"],
-            "\n".join(_served(row["components"])),
+            escape("\n".join(_served(row["components"]))),
             str(row["revision"]),
             f"{row['updated_at']:%Y-%m-%d %H:%M}",
         )

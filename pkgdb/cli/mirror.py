@@ -13,6 +13,7 @@ import click
 from psycopg.types.json import Jsonb
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
@@ -206,8 +207,8 @@ def list_mirrors(dsn: str | None, namespace: str, as_json: bool) -> None:
     for row in rows:
         updated = row["updated_at"]
         table.add_row(
-            row["repository"],
-            _line(row["upstream"]),
+            escape(row["repository"]),
+            escape(_line(row["upstream"])),
             f"{updated:%Y-%m-%d %H:%M}" if updated else "never",
         )
     Console().print(table)

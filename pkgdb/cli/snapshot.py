@@ -10,6 +10,7 @@ from typing import Any
 import click
 from psycopg.types.json import Jsonb
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pkgdb.cli.backend import extra
@@ -93,10 +94,10 @@ def list_snapshots(dsn: str | None, namespace: str, as_json: bool) -> None:
     table = Table("snapshot", "content", "created", "description")
     for row in rows:
         table.add_row(
-            row["snapshot"],
-            _content(row),
+            escape(row["snapshot"]),
+            escape(_content(row)),
             f"{row['created_at']:%Y-%m-%d %H:%M}",
-            row["description"],
+            escape(row["description"]),
         )
     Console().print(table)
 
