@@ -269,6 +269,7 @@ class Snapshot:
     members: list[Member]
     revision: int = 0
     sources: list["Snapshot"] = field(default_factory=list)
+    sealed: bool = False
 
     @property
     def count(self) -> int | None:
@@ -981,6 +982,12 @@ class Model:
         self.snapshots.remove(dropped)
         return self._touch_snapshot(dropped, "dropped")
 
+    def seal_snapshots(self) -> int:
+        unsealed = [snapshot for snapshot in self.snapshots if not snapshot.sealed]
+        for snapshot in unsealed:
+            snapshot.sealed = True
+        return len(unsealed)
+
     def _snapshot(self, name: str) -> Snapshot:
         for snapshot in self.snapshots:
             if snapshot.name == name:
@@ -1661,7 +1668,6 @@ class Model:
                     for s in self.snapshots
                 ],
                 "contents": [[s.name, *m.row()] for s in self.snapshots for m in s.members],
-                "digests": [[s.name, s.digest()] for s in self.snapshots],
                 "sources": [[s.name, source.name] for s in self.snapshots for source in s.sources],
                 "distributions": [
                     [d.prefix, d.name, d.settings, d.revision] for d in self.distributions
@@ -1693,12 +1699,13 @@ class Model:
 
     def differences(self) -> list[list[Any]]:
         """What `diff_snapshots` says of any two, with their names."""
-        return sorted(
+        found = [
             [left.name, right.name, *difference]
             for left in self.snapshots
             for right in self.snapshots
             for difference in self.diff_snapshots(left, right)
-        )
+        ]
+        return sorted(found, key=str)
 
     def diff_snapshots(self, left: Snapshot, right: Snapshot) -> Iterator[list[Any]]:
         sides = [{m.place: m for m in snapshot.members} for snapshot in (left, right)]

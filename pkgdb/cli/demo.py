@@ -218,8 +218,8 @@ def _curate(console: Console, connection: Connection) -> bool:
         f"{curated.missing:,} relations to packages outside, verified in {took['verify']}\n"
         f"a distribution that served bash {curated.served[0]}, switched in {took['switch']} to"
         f" {curated.served[1]}, and back to {curated.served[2]}\n"
-        f"the snapshot it serves can be dropped: {'no' if curated.refused else 'yes'}"
-        f" ({curated.refused}); is as it was frozen: {'yes' if curated.same else 'no'}"
+        f"dropping what it serves: {f'refused ({curated.refused})' if curated.refused else 'done'};"
+        f" as it was frozen: {'yes' if curated.same else 'no'}"
     )
     fine = curated.fine()
     if not fine:

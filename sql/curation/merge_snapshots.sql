@@ -55,6 +55,8 @@ comment on function pkgdb.merge_snapshots is
     'such snapshot, RG405 isolation level, RG409 the name is taken.';
 grant execute on function pkgdb.merge_snapshots to pkgdb_operator;
 
+-- (In what follows names come before ecosystems: they tell packages apart sooner.)
+
 -- Of each package the members of the last source that has it; or of each version the last.
 create function pkgdb.merge_members(p_sources pkgdb.snapshot[], p_no_remove boolean)
 returns pkgdb.member[]
@@ -66,7 +68,7 @@ begin
         select c.member
           from (select r.member, s.place,
                        max(s.place) over (
-                           partition by r.ecosystem, r.normalized_name, r.variant,
+                           partition by r.normalized_name, r.variant, r.ecosystem,
                                         case when p_no_remove then r.normalized_version end)
                        as last_place
                   from generate_subscripts(p_sources, 1) s (place)
@@ -85,18 +87,18 @@ stable
 as $$
 begin
     return array(
-        select distinct on (t.ecosystem, t.normalized_name, t.variant) t.member
+        select distinct on (t.normalized_name, t.variant, t.ecosystem) t.member
           from (select c.*,
                        count(*) over (
-                           partition by c.ecosystem, c.normalized_name, c.variant) as twins
+                           partition by c.normalized_name, c.variant, c.ecosystem) as twins
                   from (select r.*, first_value(r.version_key) over highest as highest_key,
                                first_value(r.version) over highest as highest_version
                           from pkgdb.source_rows(p_sources) r
                         window highest as (
-                            partition by r.ecosystem, r.normalized_name, r.variant
+                            partition by r.normalized_name, r.variant, r.ecosystem
                             order by r.version_key desc, r.version desc)) c
                  where c.version_key = c.highest_key and c.version = c.highest_version) t
-         order by t.ecosystem, t.normalized_name, t.variant,
+         order by t.normalized_name, t.variant, t.ecosystem,
                   case when t.twins > 1 then pkgdb.member_digest(t.member) end desc,
                   t.version_id desc, (t.member).epoch desc);
 end;
@@ -121,7 +123,8 @@ begin
     select (v.namespace, v.registration_id, v.version_id, v.epoch)::pkgdb.member,
            g.ecosystem::text, g.normalized_name::text, v.variant::text,
            v.normalized_version::text, v.version::text, v.version_key, v.version_id
-      from (select s.namespace, s.repository_id, array_agg(s.epoch) as epochs
+      from (select s.namespace, s.repository_id, array_agg(s.epoch) as epochs,
+                   max(s.epoch) as last_epoch
               from unnest(p_sources) s
              where s.repository_id is not null
              group by s.namespace, s.repository_id
@@ -132,10 +135,13 @@ begin
            select o.*, e.epoch
              from pkgdb.package_version o
              cross join lateral (
-                  select max(u.epoch) as epoch
-                    from unnest(p.epochs) u (epoch)
-                   where o.added_epoch <= u.epoch
-                     and (o.removed_epoch is null or o.removed_epoch > u.epoch)) e
+                  select case
+                      when o.removed_epoch is null and o.added_epoch <= p.last_epoch
+                          then p.last_epoch
+                      else (select max(u.epoch)
+                              from unnest(p.epochs) u (epoch)
+                             where o.added_epoch <= u.epoch and o.removed_epoch > u.epoch)
+                      end as epoch) e
             where o.namespace = g.namespace and o.registration_id = g.registration_id
               and e.epoch is not null
            offset 0) v;

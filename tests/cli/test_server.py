@@ -61,6 +61,7 @@ def test_demo_holds_and_leaves_nothing_behind(spawn, home):
     said = " ".join(demo.stdout.split())  # whatever was folded
     assert "2 of 2 interrupted, 0 visible" in said
     assert "4 objects, read back: 0 wrong" in said
+    assert "dropping what it serves: refused (RG423); as it was frozen: yes" in said
     assert "40 of 40 times one created it" in demo.stdout
     assert "0 violations" in demo.stdout
     assert "not documented" not in demo.stdout

@@ -173,7 +173,9 @@ class Explorer:
         self.namespaces = (f"ns{number}" for number in count(1))
         self.scripts = {state: script(setup, state) for state in ARRANGEMENTS}
         self.scripts["damaged"] = f"{self.scripts['available']};\n{DAMAGE}"
-        self.frozen: dict[int, str] = {}  # what was in each snapshot before calls met
+        # What was in each snapshot when it was created. The same calls make the same snapshots.
+        self.arranged: dict[str, list[str]] = {}
+        self.frozen: dict[int, str] = {}
 
     async def explore(
         self,
@@ -229,7 +231,7 @@ class Explorer:
         """
         namespace = next(self.namespaces)
         self.setup.execute(self.scripts[state].replace("NAMESPACE", namespace).encode())
-        self.frozen |= await self.sessions.listings(namespace)
+        last = await self._note_snapshots(namespace, state)
         ids, calls = NOTHING, list(calls)
         if state != "damaged":
             calls = [addressed(arranged(state), each) for each in calls]
@@ -249,11 +251,19 @@ class Explorer:
                 elif session.waiting and stuck is not None:
                     stuck.add((tuple(taken), place))
         self.report.runs += 1
-        self.frozen = await self.sessions.listings(namespace) | self.frozen
+        self.frozen |= await self.sessions.listings(namespace, beyond=last)
         violations = await self.sessions.violations(namespace) if state == "damaged" else []
         return Observation(
             tuple(outcomes), await self.sessions.read_state(namespace), len(violations)
         )
+
+    async def _note_snapshots(self, namespace: str, state: str) -> int:
+        """Those that were arranged, by their ids; returns the last."""
+        if state not in self.arranged:
+            self.arranged[state] = [*(await self.sessions.listings(namespace)).values()]
+        numbers = await self.sessions.snapshots(namespace) if self.arranged[state] else []
+        self.frozen |= zip(numbers, self.arranged[state], strict=True)
+        return max(numbers, default=0)
 
     async def thawed(self) -> list[int]:
         """The snapshots that are not what they were: after all that ran, and a purge."""

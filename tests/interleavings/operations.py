@@ -4,6 +4,7 @@ Everything happens to one version of one package, so that as many pairs as possi
 other's way.
 """
 
+from itertools import combinations_with_replacement, product
 from typing import Any
 
 from tests.model import Call, call, file
@@ -296,13 +297,12 @@ CURATING: dict[str, Call] = {
 DROPPING = call("drop_repository", **REPOSITORY, force=True)
 BESIDE_CURATING: dict[str, Call] = {
     "drop_repository by force": DROPPING,
-    "rename_repository": OPERATIONS["rename_repository"],
     **{
         name: OPERATIONS[name]
         for name in (
-            *("publish", "publish other content", "publish other version", "publish_many"),
-            *("add_files", "quarantine", "delete_version", "delete_file", "restore_version"),
-            *("purge", "apply_retention", "alter_repository (rules)", "drop_repository"),
+            *("publish other content", "publish other version", "publish_many", "add_files"),
+            *("quarantine", "delete_version", "delete_file", "restore_version", "purge"),
+            *("alter_repository (rules)", "rename_repository", "drop_repository"),
         )
     },
 }
@@ -322,6 +322,22 @@ CURATING_STATES: dict[str, list[Call]] = {
         *FROZEN,
         serve("create_distribution", {"main": {"snapshot": "new"}}, ecosystem="pypi"),
         call("delete_version", **VERSION),
+    ],
+}
+# Which calls meet which in which state: in the second those that it makes a difference to.
+SERVING = [
+    *("freeze", "merge", "rename", "drop", "drop a source", "copy the snapshot", "move", "serve"),
+    *("switch", "switch to live", "switch back", "stop serving"),
+]
+CURATING_PAIRS: dict[str, list[tuple[str, str]]] = {
+    "frozen": [
+        *combinations_with_replacement(CURATING, 2),
+        *product(CURATING, BESIDE_CURATING),
+    ],
+    "served, deleted": [
+        *combinations_with_replacement(SERVING, 2),
+        *product(SERVING, ["restore_version", "purge", "publish other content"]),
+        *product(SERVING, ["drop_repository", "drop_repository by force"]),
     ],
 }
 
@@ -385,6 +401,16 @@ MIRRORING_STATES: dict[str, list[Call]] = {
     "begun": [*MIRRORED[:2], MIRRORING["begin with a key"], STAGE],
     "begun again": BEGUN_AGAIN,
     "given up": [*BEGUN_AGAIN, LAPSE],
+}
+BOTH_MIRRORING = [*combinations_with_replacement(MIRRORING, 2)]
+MIRRORING_PAIRS: dict[str, list[tuple[str, str]]] = {
+    "never updated": BOTH_MIRRORING,
+    "begun": [
+        *BOTH_MIRRORING,
+        *product(["begin", "stage", "commit"], ["freeze", "copy", "serve live", "publish"]),
+    ],
+    "begun again": [*BOTH_MIRRORING, *product(["stage", "commit", "abort"], BESIDE_MIRRORING)],
+    "given up": [*BOTH_MIRRORING, *product(["begin", "begin another release"], BESIDE_MIRRORING)],
 }
 
 ARRANGEMENTS = STATES | NAMING_STATES

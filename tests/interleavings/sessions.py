@@ -226,10 +226,33 @@ class Sessions:
         assert row is not None
         return arranged(row[0])
 
-    async def listings(self, namespace: str | None = None) -> dict[int, str]:
-        """By the id of each snapshot there is: a digest of all that a reader finds frozen in it."""
-        cursor = await self.observer.execute(LISTINGS, [namespace])
+    async def snapshots(self, namespace: str) -> list[int]:
+        """The ids of those there are, in the order in which they were created."""
+        cursor = await self.observer.execute(
+            "select snapshot_id from pkgdb.snapshots where namespace = %s order by 1", [namespace]
+        )
+        return [number for (number,) in await cursor.fetchall()]
+
+    async def listings(self, namespace: str | None = None, beyond: int = 0) -> dict[int, str]:
+        """By the id of each snapshot there is, from one on: a digest of all that a reader finds
+        frozen in it, and what `snapshot_digest` says."""
+        cursor = await self.observer.execute(LISTINGS, [namespace, beyond])
         return dict(await cursor.fetchall())
+
+    async def differences(self, namespace: str) -> list[list[Any]]:
+        """Between any two snapshots, by their names."""
+        cursor = await self.observer.execute(
+            """
+            select l.snapshot, r.snapshot, d.change, d.name, d.variant, d.left_version,
+                   d.right_version
+              from pkgdb.snapshots l
+              join pkgdb.snapshots r using (namespace)
+              cross join lateral pkgdb.diff_snapshots(l.namespace, l.snapshot, r.snapshot) d
+             where namespace = %s
+            """,
+            [namespace],
+        )
+        return sorted(([*row] for row in await cursor.fetchall()), key=str)
 
     async def purge(self) -> None:
         """Everything that nothing pins goes, of all namespaces."""
@@ -288,6 +311,7 @@ def relation(name: str, columns: str, source: str) -> str:
 
 LISTINGS = """
     select s.snapshot_id,
+           pkgdb.snapshot_digest(s.namespace, s.snapshot) || ' ' ||
            (select md5(coalesce(string_agg(
                        jsonb_build_array(
                            c.ecosystem, c.name, c.version, c.variant, c.metadata, c.files)::text,
@@ -295,7 +319,8 @@ LISTINGS = """
               from pkgdb.search_versions(
                        s.namespace, p_snapshot => s.snapshot, p_files => true) c)
       from pkgdb.snapshots s
-     where s.namespace = coalesce(%s, s.namespace)
+     where s.namespace = coalesce(%s, s.namespace) and s.snapshot_id > %s
+     order by s.snapshot_id
 """
 CONTENT = (
     "c.repository, c.name, c.version, c.variant, c.status, c.listed, c.yank_reason,"
@@ -391,11 +416,6 @@ STATE = "select jsonb_build_object({})".format(
                         f"s.snapshot, {CONTENT}",
                         "pkgdb.snapshots s cross join lateral pkgdb.search_versions("
                         "s.namespace, p_snapshot => s.snapshot, p_files => true) c",
-                    ),
-                    (
-                        "digests",
-                        "snapshot, pkgdb.snapshot_digest(namespace, snapshot)",
-                        "pkgdb.snapshots",
                     ),
                     ("sources", "snapshot, source", "pkgdb.snapshot_sources"),
                     (

@@ -5,6 +5,8 @@ until the transaction before it ends. Locks are held until commit, so that the o
 serial order: the model applies the calls of a transaction when it commits, and they must answer
 then what they answered at the time. After each commit everyone must see what the model holds.
 
+Of each snapshot the listing is noted when it is created, and compared ever after.
+
 Time stands still until a rule lets it pass. Nobody else knows of a publication that is not
 committed, so that only committed ones are gone on with.
 """
@@ -127,10 +129,83 @@ administration = st.one_of(
     calls_of(
         "rename_repository", repository=repositories, new_name=mostly("other", "main", times=2)
     ),
-    calls_of("drop_repository", repository=mostly("other", "main", times=4)),
+    calls_of("drop_repository", repository=mostly("other", "main", times=4), force=st.booleans()),
     calls_of("reserve_name", **PACKAGE),
     calls_of("release_name", **PACKAGE),
 )
+
+
+SNAPSHOTS = ["s1", "s2", "s3"]
+snapshots = st.sampled_from(SNAPSHOTS)
+queries = st.lists(mostly("Name", "pkg", "pkg (>= 2.0)", "P.kg (<= 1.0)", times=2), min_size=1)
+two_repositories = st.sampled_from([("main", "other"), ("other", "main")])
+curating = st.one_of(
+    calls_of("create_snapshot", snapshot=snapshots, repository=repositories),
+    calls_of("create_snapshot", snapshot=snapshots, repository=st.sampled_from(["main", "other"])),
+    calls_of(
+        "create_snapshot",
+        snapshot=snapshots,
+        repository=repositories,
+        items=st.lists(st.fixed_dictionaries({"name": names, "version": versions}), max_size=3),
+    ),
+    calls_of("create_snapshot", snapshot=snapshots),
+    st.builds(
+        lambda mode, **rest: call("merge_snapshots", **rest, **mode),
+        mode=st.sampled_from([{}, {"latest": True}, {"no_remove": True}]),
+        snapshot=snapshots,
+        sources=st.lists(snapshots, min_size=1, max_size=3),
+    ),
+    calls_of(
+        "pull_snapshot",
+        snapshot=snapshots,
+        target=snapshots,
+        source=snapshots,
+        queries=queries,
+        no_remove=st.booleans(),
+        all_matches=st.booleans(),
+        dry_run=mostly(False, True, times=3),
+    ),
+    calls_of("filter_snapshot", snapshot=snapshots, source=snapshots, queries=queries),
+    calls_of("rename_snapshot", snapshot=snapshots, new_name=snapshots),
+    calls_of("drop_snapshot", snapshot=snapshots, force=st.booleans()),
+)
+MAKING = {"create_snapshot", "merge_snapshots", "pull_snapshot", "filter_snapshot"}
+
+
+def between(function: str, where: tuple[str, str], **rest: Any) -> Call:
+    return call(function, repository=where[0], from_repository=where[1], **rest)
+
+
+TRANSFER = {"queries": queries, "replace": st.booleans(), "dry_run": mostly(False, True, times=5)}
+transferring = st.one_of(
+    calls_of("copy_versions", repository=repositories, from_snapshot=snapshots, **TRANSFER),
+    st.builds(between, st.just("copy_versions"), two_repositories, **TRANSFER),
+    st.builds(between, st.just("move_versions"), two_repositories, **TRANSFER),
+    calls_of("remove_versions", repository=repositories, queries=queries),
+)
+sources = st.one_of(
+    st.builds(lambda name: {"snapshot": name}, snapshots),
+    st.builds(lambda name: {"snapshot": name}, snapshots),
+    st.builds(lambda name: {"repository": name}, repositories),
+)
+components = st.dictionaries(st.sampled_from(["main", "extra"]), sources, min_size=1)
+SERVED = {"prefix": st.just(""), "distribution": st.sampled_from(["stable", "testing"])}
+serving = st.one_of(
+    calls_of("create_distribution", **SERVED, ecosystem=st.just("pypi"), components=components),
+    calls_of("switch_distribution", **SERVED, components=components, if_revision=revisions),
+    calls_of(
+        "switch_distribution",
+        **SERVED,
+        components=st.dictionaries(
+            st.sampled_from(["main", "extra"]), st.one_of(sources, st.none())
+        ),
+        settings=st.sampled_from([None, {"label": "one"}]),
+    ),
+    calls_of("drop_distribution", **SERVED, if_revision=revisions),
+)
+# These read what they hold no lock on, such as what is quarantined in the repository that versions
+# are copied from. Their place among other transactions is the time of their call: they commit then.
+AT_ONCE = {"copy_versions", "create_distribution", "switch_distribution"}
 
 
 BACKENDS = ["disk", "cloud"]
@@ -172,6 +247,7 @@ maintenance = st.one_of(
     calls_of("record_copy_failure", error=st.just("refused")),
     calls_of("confirm_blob_deleted"),
     calls_of("confirm_blob_deleted"),
+    calls_of("seal_snapshots"),
 )
 # For which copies such a call makes sense.
 STATES = {
@@ -180,7 +256,10 @@ STATES = {
     "confirm_blob_deleted": ("deleting",),
 }
 # These give bytes back that a purge may give back as well: it waits for them.
-GIVING_BACK = {"abort_publication", "expire_publications", "record_validation", "delete_version"}
+GIVING_BACK = {
+    *("abort_publication", "expire_publications", "record_validation", "delete_version"),
+    *("copy_versions", "move_versions", "remove_versions"),
+}
 
 
 def as_publication(published: Call, role: str = "main") -> Call:
@@ -235,6 +314,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.namespace = f"ns{next(registry.numbers)}"
         self.model = Model()  # what is committed
         self.publications: dict[int, int] = {}  # from the model's numbers to the tables' ids
+        self.listings: dict[int, str] = {}  # by the ids of snapshots: when they were created
         self.transactions = [Transaction() for _ in range(SESSIONS)]
         self.sound = True
 
@@ -243,8 +323,12 @@ class CatalogMachine(RuleBasedStateMachine):
     def places(self, can: Callable[[Transaction], bool]) -> list[int]:
         return [place for place, each in enumerate(self.transactions) if can(each)]
 
-    @initialize(policy=policies, shared=st.booleans(), stored=st.booleans())
-    def create(self, policy: dict[str, Any], shared: bool, stored: bool = False) -> None:
+    @initialize(
+        policy=policies, shared=st.booleans(), stored=mostly(False, True), frozen=st.booleans()
+    )
+    def create(
+        self, policy: dict[str, Any], shared: bool, stored: bool = False, frozen: bool = False
+    ) -> None:
         """Both repositories, sharing their names or not, one of them perhaps with a backend."""
         scope = {"name_scope": "namespace" if shared else "ecosystem", "validators": {}}
         self.do(self.ask(0, call("create_repository", repository="main", policy=policy | scope)))
@@ -259,6 +343,9 @@ class CatalogMachine(RuleBasedStateMachine):
             required = {"repository": "other", "backend": "disk"}
             self.do(self.ask(0, call("set_repository_backend", **required)))
         self.do(self.commit(0))
+        if frozen:
+            frozen_main = {"snapshot": "s1", "repository": "main"}
+            self.do(self.ask(0, call("create_snapshot", **frozen_main), commits=True))
 
     @rule(choice=choices, asked=publishing, commits=st.booleans())
     def publish(self, choice: int, asked: Call, commits: bool) -> None:
@@ -382,6 +469,49 @@ class CatalogMachine(RuleBasedStateMachine):
         if not any(each.open for each in self.transactions):
             self.registry.clock.advance(minutes=minutes)
             self.model.advance(minutes)
+
+    @rule(
+        choice=choices,
+        asked=st.one_of(curating, curating, transferring, serving),
+        aim=st.integers(0, 99),
+        commits=mostly(True, False, times=1),
+    )
+    def curate(self, choice: int, asked: Call, aim: int, commits: bool) -> None:
+        """Mostly of snapshots that there are, under names that are free."""
+        asked = self.aimed(asked, aim) if aim % 8 else asked
+        self.call(choice, asked, commits or asked.function in AT_ONCE)
+
+    def aimed(self, asked: Call, aim: int) -> Call:
+        there = [snapshot.name for snapshot in self.model.snapshots]
+        free = [name for name in SNAPSHOTS if name not in there]
+        arguments = dict(asked.arguments)
+
+        def aimed_at(name: str) -> str:
+            return there[(SNAPSHOTS.index(name) + aim) % len(there)] if there else name
+
+        if asked.function in MAKING:
+            if not free:
+                return call("drop_snapshot", snapshot=there[aim % len(there)], force=aim % 3 > 0)
+            arguments["snapshot"] = free[aim % len(free)]
+        elif "snapshot" in arguments:
+            arguments["snapshot"] = aimed_at(arguments["snapshot"])
+        for key in arguments.keys() & {"target", "source", "from_snapshot"}:
+            arguments[key] = aimed_at(arguments[key])
+        if "sources" in arguments:
+            arguments["sources"] = [aimed_at(name) for name in arguments["sources"]]
+        if "items" in arguments:
+            arguments["items"] = [
+                {"name": r.name, "version": v.spelling, "variant": v.variant}
+                for r in self.model.registrations
+                if r.repository.name == arguments["repository"] and r.repository.live
+                for v in r.published()
+                if (v.number + aim) % 2
+            ]
+        for component, source in arguments.get("components", {}).items():
+            if source is not None and "snapshot" in source:
+                aimed = {component: {"snapshot": aimed_at(source["snapshot"])}}
+                arguments["components"] = arguments["components"] | aimed
+        return Call(asked.function, arguments)
 
     @rule(choice=choices, asked=administration, commits=st.booleans())
     def administer(self, choice: int, asked: Call, commits: bool) -> None:
@@ -526,4 +656,16 @@ class CatalogMachine(RuleBasedStateMachine):
         state, expected = await self.sessions.read_state(self.namespace), self.model.state()
         for relation, rows in expected.items():
             assert state[relation] == rows, relation
+        await self.compare_snapshots()
         assert await self.sessions.violations(self.namespace) == []
+
+    async def compare_snapshots(self) -> None:
+        """Each is what it was when it was created, and they differ as the model says."""
+        listings = await self.sessions.listings(self.namespace)
+        self.listings = listings | self.listings
+        assert listings == {number: self.listings[number] for number in listings}
+        digests = sorted(listing.split()[0] for listing in listings.values())
+        assert digests == sorted(snapshot.digest() for snapshot in self.model.snapshots)
+        if len(listings) > 1:
+            differences = await self.sessions.differences(self.namespace)
+            assert differences == self.model.differences()

@@ -68,12 +68,6 @@ begin
         raise exception using errcode = 'RG409', message = v_problem;
     end if;
 
-    if exists (
-        select from pkgdb.repository_backend k
-         where k.namespace = p_namespace and k.repository_id = v_update.repository_id)
-    then
-        perform pkgdb.stage_files(v_locked, v_items);
-    end if;
     v_now := pkgdb.clock();
     update pkgdb.mirror_update u
        set staged = u.staged + v_staged, filtered = u.filtered and v_staged = 0,
@@ -87,8 +81,8 @@ comment on function pkgdb.stage_mirror_items is
     'Notes items (array of {ecosystem, name, version, variant, files, metadata, dependencies}) '
     'that upstream has, and renews the lease; an empty array only renews it. The same item again '
     'changes nothing. Outcome staged. Errors: RG400 malformed argument or item, RG404 no such '
-    'update, RG405 isolation level, RG409 an item, or the size of a blob, is known otherwise, '
-    'RG412 stale fence, RG422 the update has ended.';
+    'update, RG405 isolation level, RG409 an item is there with other content, RG412 stale '
+    'fence, RG422 the update has ended.';
 grant execute on function pkgdb.stage_mirror_items to pkgdb_operator;
 
 -- What makes an item the same as another: where upstream has its files does not.
@@ -102,44 +96,3 @@ return pg_catalog.sha256(pg_catalog.convert_to(
             select pg_catalog.jsonb_agg(
                        f.value #- '{attributes,path}' order by f.value ->> 'filename')
               from pg_catalog.jsonb_array_elements(p_item -> 'files') f)))::text, 'UTF8'));
-
--- Holds the blobs that items refer to, and announces the copies that the mirror's backends are to
--- have. In order of digest, as blobs are adopted.
-create function pkgdb.stage_files(p_locked pkgdb.locked_update, p_items pkgdb.bulk_item[])
-returns void
-language plpgsql
-as $$
-declare
-    v_namespace text := (p_locked.repository).namespace;
-    v_now       timestamptz := pkgdb.clock();
-    v_file      pkgdb.file_spec;
-    v_digests   bytea[] := array[]::bytea[];
-begin
-    for v_file in
-        select f.*
-          from unnest(p_items) i
-          cross join lateral unnest(i.files) f
-         where not exists (
-            select from pkgdb.mirror_file m
-             where m.namespace = v_namespace
-               and m.update_id = (p_locked.mirror_update).update_id and m.sha256 = f.sha256)
-         order by f.sha256, f.filename
-    loop
-        insert into pkgdb.blob (namespace, sha256, size, created_at)
-        select v_namespace, v_file.sha256, v_file.size, v_now
-         where not exists (
-            select from pkgdb.blob b
-             where b.namespace = v_namespace and b.sha256 = v_file.sha256)
-        on conflict do nothing;
-        if not found then
-            perform pkgdb.hold_blob(v_namespace, v_file);
-        end if;
-        insert into pkgdb.mirror_file (namespace, update_id, sha256, path)
-        values (v_namespace, (p_locked.mirror_update).update_id, v_file.sha256,
-                coalesce(v_file.attributes ->> 'path', v_file.filename))
-        on conflict do nothing;
-        v_digests := v_digests || v_file.sha256;
-    end loop;
-    perform pkgdb.announce_copies(p_locked.repository, v_digests);
-end;
-$$;
