@@ -264,6 +264,7 @@ create table pkgdb.tombstone (
     variant            pkgdb.string not null,
     filename           pkgdb.string not null,
     content_sha256     bytea not null,
+    quarantine_reason  text,
     deleted_at         timestamptz not null,
     constraint tombstone_pkey
         primary key (namespace, registration_id, normalized_version, variant, filename),
@@ -273,6 +274,9 @@ create table pkgdb.tombstone (
 comment on table pkgdb.tombstone is
     'What was deleted, remembered beyond the purge so that the reuse policy can be kept: one row '
     'for the version (file name '''', digest of its metadata) and one for each file.';
+comment on column pkgdb.tombstone.quarantine_reason is
+    'Not null where the version was blocked when it was deleted: where a mirror''s upstream brings '
+    'it again it is blocked still.';
 comment on column pkgdb.tombstone.version is
     'As it was published last, so that its identity can be told again under another scheme.';
 

@@ -28,7 +28,7 @@ begin
     end if;
     perform pkgdb.check_text('snapshot', p_snapshot, 255);
     perform pkgdb.check_description(p_description);
-    perform pkgdb.check_kinds(p_kinds);
+    perform pkgdb.check_following(p_kinds, p_architectures);
     if p_follow is null then
         raise exception using errcode = 'RG400', message = 'follow must be true or false';
     end if;

@@ -82,7 +82,8 @@ begin
          where not exists (
             select from pkgdb.mirror_file m
              where m.namespace = v_namespace and m.update_id = v_update_id
-               and m.sha256 = s.sha256)
+               and m.sha256 = s.sha256
+               and m.path = coalesce(s.attributes ->> 'path', s.filename))
          order by s.sha256, s.filename
     loop
         insert into pkgdb.blob (namespace, sha256, size, created_at)
@@ -97,7 +98,7 @@ begin
         insert into pkgdb.mirror_file (namespace, update_id, sha256, path)
         values (v_namespace, v_update_id, v_file.sha256,
                 coalesce(v_file.attributes ->> 'path', v_file.filename))
-        on conflict do nothing;
+        on conflict (namespace, update_id, sha256) do update set path = excluded.path;
     end loop;
 end;
 $$;

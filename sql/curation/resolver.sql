@@ -59,9 +59,10 @@ create function pkgdb.serves(p_variant text, p_architecture text, p_qualifier te
 returns boolean
 language sql
 immutable parallel safe
-return p_qualifier = 'any'
-    or p_variant in ('all', '', case when p_qualifier is null or p_qualifier = 'native'
-                                     then p_architecture else p_qualifier end);
+return p_variant <> 'source'
+    and (p_qualifier = 'any'
+         or p_variant in ('all', '', case when p_qualifier is null or p_qualifier = 'native'
+                                          then p_architecture else p_qualifier end));
 
 -- Published versions, and what they say of some kinds (and provide).
 create function pkgdb.member_graph(
@@ -181,7 +182,8 @@ $$;
 
 -- Packages together with those of a source that they need, and these need, and so on: what a base
 -- has is not looked for. Of the alternatives of a relation the first that the source has; of the
--- packages that have it the one of that name before those that provide it, then the newest.
+-- packages that have it one for the architecture, then the one of that name before those that
+-- provide it, then the newest.
 create function pkgdb.follow_dependencies(
     p_graph pkgdb.package_graph, p_chosen bigint[], p_base bigint[], p_source bigint[],
     p_architectures text[], p_kinds text[]
@@ -231,7 +233,8 @@ begin
                     pkgdb.bound_key(p.scheme, p.version, p.key), w.lower, w.lower_strict,
                     w.upper, w.upper_strict)
               join unnest(p_source) s (id) on s.id = p.id
-             order by w.id, w.target, w.position, w.alternative, p.real desc, p.own_key desc,
+             order by w.id, w.target, w.position, w.alternative,
+                      p.variant in (w.target, 'all', '') desc, p.real desc, p.own_key desc,
                       p.name, p.id)
         select coalesce(array_agg(distinct k.picked), '{}') into v_new from pick k;
         exit when v_new = '{}';

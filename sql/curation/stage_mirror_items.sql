@@ -46,7 +46,7 @@ begin
          content, version_key, dependencies)
     select distinct on (i.ecosystem, i.normalized_name, i.normalized_version, i.variant)
            p_namespace, p_update_id, i.ecosystem, i.normalized_name, i.normalized_version,
-           i.variant, p_items -> (i.item - 1), pkgdb.item_content(p_items -> (i.item - 1)),
+           i.variant, p_items -> (i.item - 1), pkgdb.item_content(i),
            pkgdb.scheme_version_key(e.scheme, i.version), i.dependencies
       from unnest(v_items) i
       join pkgdb.ecosystem e on e.ecosystem = i.ecosystem
@@ -61,7 +61,7 @@ begin
         on o.namespace = p_namespace and o.update_id = p_update_id
        and o.ecosystem = i.ecosystem and o.normalized_name = i.normalized_name
        and o.normalized_version = i.normalized_version and o.variant = i.variant
-     where o.content <> pkgdb.item_content(p_items -> (i.item - 1))
+     where o.content <> pkgdb.item_content(i)
      order by i.item
      limit 1;
     if found then
@@ -85,14 +85,17 @@ comment on function pkgdb.stage_mirror_items is
     'fence, RG422 the update has ended.';
 grant execute on function pkgdb.stage_mirror_items to pkgdb_operator;
 
--- What makes an item the same as another: where upstream has its files does not.
-create function pkgdb.item_content(p_item jsonb)
+-- What makes an item the same as another, however it was written: where upstream has its files does
+-- not.
+create function pkgdb.item_content(p_item pkgdb.bulk_item)
 returns bytea
 language sql
 immutable parallel safe
 return pg_catalog.sha256(pg_catalog.convert_to(
-    ((p_item - 'files') || pg_catalog.jsonb_build_object(
-        'files', (
-            select pg_catalog.jsonb_agg(
-                       f.value #- '{attributes,path}' order by f.value ->> 'filename')
-              from pg_catalog.jsonb_array_elements(p_item -> 'files') f)))::text, 'UTF8'));
+    pg_catalog.jsonb_build_array(
+        p_item.name, p_item.version, p_item.metadata, pg_catalog.to_jsonb(p_item.dependencies),
+        (select pg_catalog.jsonb_agg(
+                    pg_catalog.jsonb_build_array(
+                        f.filename, f.sha256, f.size, f.media_type, f.attributes - 'path')
+                    order by f.filename collate "C")
+           from pg_catalog.unnest(p_item.files) f))::text, 'UTF8'));

@@ -32,7 +32,7 @@ declare
     v_having  pkgdb.member[] := v_members;
     v_graph   pkgdb.package_graph;
 begin
-    perform pkgdb.check_kinds(p_kinds);
+    perform pkgdb.check_following(p_kinds, p_architectures);
     foreach v_source in array coalesce(p_sources, '{}')
     loop
         v_having := v_having || pkgdb.snapshot_members(

@@ -12,12 +12,16 @@ declare
 begin
     insert into pkgdb.tombstone
         (namespace, registration_id, normalized_version, version, variant, filename,
-         content_sha256, deleted_at)
+         content_sha256, quarantine_reason, deleted_at)
     values
         (p_version.namespace, p_version.registration_id, p_version.normalized_version,
-         p_version.version, p_version.variant, p_filename, p_content_sha256, v_now)
+         p_version.version, p_version.variant, p_filename, p_content_sha256,
+         case when p_filename = '' and p_version.status = 'quarantined'
+              then coalesce(p_version.quarantine_reason, '') end,
+         v_now)
     on conflict (namespace, registration_id, normalized_version, variant, filename)
     do update set version = excluded.version, content_sha256 = excluded.content_sha256,
+                  quarantine_reason = excluded.quarantine_reason,
                   deleted_at = excluded.deleted_at;
 end;
 $$;
@@ -112,8 +116,25 @@ begin
      where v.namespace = p_version.namespace and v.registration_id = p_version.registration_id
        and v.version_id = p_version.version_id;
 
+    if p_repository.kind = 'mirror' then
+        perform pkgdb.forget_release(p_repository);
+    end if;
     return pkgdb.touch(
         p_registration, p_version, p_event, p_actor,
         p_versions => -1, p_files => -v_files, p_bytes => -v_bytes);
+end;
+$$;
+
+-- A mirror from which something was taken is not at the state of its upstream any longer: the next
+-- update is to bring it back.
+create function pkgdb.forget_release(p_repository pkgdb.repository)
+returns void
+language plpgsql
+as $$
+begin
+    update pkgdb.mirror m
+       set release = null
+     where m.namespace = p_repository.namespace
+       and m.repository_id = p_repository.repository_id and m.release is not null;
 end;
 $$;

@@ -137,7 +137,7 @@ administration = st.one_of(
 
 SNAPSHOTS = ["s1", "s2", "s3"]
 snapshots = st.sampled_from(SNAPSHOTS)
-queries = st.lists(mostly("Name", "pkg", "pkg (>= 2.0)", "P.kg (<= 1.0)", times=2), min_size=1)
+queries = st.lists(mostly("Name", "pkg", "pkg (>= 2.0)", "p.kg (<= 1.0)", times=2), min_size=1)
 two_repositories = st.sampled_from([("main", "other"), ("other", "main")])
 curating = st.one_of(
     calls_of("create_snapshot", snapshot=snapshots, repository=repositories),

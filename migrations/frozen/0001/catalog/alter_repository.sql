@@ -61,9 +61,7 @@ begin
         end if;
         if v_wanted.kind = 'mirror' then
             -- What an update has staged was found by other settings.
-            update pkgdb.mirror m
-               set release = null
-             where m.namespace = p_namespace and m.repository_id = v_repository.repository_id;
+            perform pkgdb.forget_release(v_repository);
             perform pkgdb.mark_unneeded(
                 p_namespace, pkgdb.supersede_update(v_repository, 'settings were changed'));
         end if;

@@ -84,6 +84,14 @@ begin
             errcode = 'RG400',
             message = 'only a mirror has an upstream';
     end if;
+    if v_repository.kind = 'mirror'
+        and (v_repository.immutable or v_repository.lookalike_guard)
+    then
+        raise exception using
+            errcode = 'RG400',
+            message = 'a mirror follows its upstream: it cannot be immutable, nor guard against '
+                      'look-alikes';
+    end if;
 
     if v_repository.immutable and v_repository.keep_versions is not null then
         raise exception using

@@ -15,7 +15,7 @@ begin
     perform pkgdb.check_message('reason', p_reason);
     v_locked := pkgdb.lock_update(p_namespace, p_update_id);
     v_update := v_locked.mirror_update;
-    if v_update.status = 'aborted' then
+    if v_update.status = 'aborted' and v_update.fence = p_fence then
         return pkgdb.mirror_ref(v_update, null, 'unchanged');
     end if;
     perform pkgdb.check_update(v_update, p_fence);

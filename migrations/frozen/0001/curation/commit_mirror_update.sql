@@ -25,7 +25,7 @@ begin
     v_locked := pkgdb.lock_update(p_namespace, p_update_id, true);
     v_update := v_locked.mirror_update;
     v_repository := v_locked.repository;
-    if v_update.status = 'committed' then
+    if v_update.status = 'committed' and v_update.fence = p_fence then
         return pkgdb.mirror_ref(v_update, null, 'unchanged');
     end if;
     perform pkgdb.check_update(v_update, p_fence);
@@ -48,16 +48,16 @@ begin
 end;
 $$;
 comment on function pkgdb.commit_mirror_update is
-    'Makes a mirror what was staged and its filter lets in, in one transaction; quarantine, '
-    'listing and deprecation of what is replaced are kept. Takes the repository for itself, '
-    'waiting at most 10 seconds. Outcome committed or unchanged; report says how many versions '
-    'were added, removed, changed, unchanged, left out because their names are protected, and '
-    'filtered. Errors: RG400 malformed argument, RG404 no such update, RG405 isolation level, '
+    'Makes a mirror what was staged and its filter lets in, in one transaction. Quarantine '
+    'outlives what upstream does; tags, listing and deprecation of what is replaced are kept. '
+    'Takes the repository for itself, waiting at most 10 seconds. Outcome committed or unchanged; '
+    'report says how many versions were added, removed, changed, unchanged, left out because their '
+    'names are protected or reserved, and filtered. Errors: RG400 malformed argument, RG404 no such update, RG405 isolation level, '
     'RG409 two versions of upstream have files of one name, RG412 stale fence, RG422 the update '
     'has ended, bytes are missing, or lock held shared, 55P03 lock timeout.';
 grant execute on function pkgdb.commit_mirror_update to pkgdb_operator;
 
--- The staged items that the mirror's filter lets in, apart from protected names.
+-- The staged items that the mirror's filter lets in, apart from names that are kept out.
 create function pkgdb.wanted_items(p_locked pkgdb.locked_update)
 returns setof pkgdb.mirror_item
 language plpgsql
@@ -70,8 +70,23 @@ begin
      where i.namespace = (p_locked.mirror_update).namespace
        and i.update_id = (p_locked.mirror_update).update_id
        and (i.wanted or not pkgdb.has_filter(p_locked.mirror_update))
-       and not pkgdb.is_protected(
-            (p_locked.repository).protected_names, i.normalized_name);
+       and not pkgdb.is_kept_out(p_locked.repository, i);
+end;
+$$;
+
+-- Whether the name of an item is protected or reserved: it is not for upstream to fill.
+create function pkgdb.is_kept_out(p_repository pkgdb.repository, p_item pkgdb.mirror_item)
+returns boolean
+language plpgsql
+stable
+as $$
+begin
+    return pkgdb.is_protected(p_repository.protected_names, p_item.normalized_name)
+        or exists (
+            select from pkgdb.registration r
+             where r.namespace = p_item.namespace
+               and r.scope_id = p_repository.repository_id and r.ecosystem = p_item.ecosystem
+               and r.normalized_name = p_item.normalized_name and r.status = 'reserved');
 end;
 $$;
 
@@ -232,7 +247,7 @@ begin
     select count(*) into v_protected
       from pkgdb.mirror_item i
      where i.namespace = v_update.namespace and i.update_id = v_update.update_id
-       and pkgdb.is_protected(v_repository.protected_names, i.normalized_name);
+       and pkgdb.is_kept_out(v_repository, i);
 
     -- What is there and is not wanted just so, and what is wanted and not there just so.
     select coalesce(array_agg(
@@ -240,8 +255,7 @@ begin
                filter (where w.content is distinct from c.content), '{}'),
            coalesce(array_agg(v)
                filter (where w.content is distinct from c.content and w.content is not null
-                         and (v.status = 'quarantined' or not v.listed
-                              or v.deprecation is not null)), '{}'),
+                         and (not v.listed or v.deprecation is not null)), '{}'),
            count(*) filter (where w.content is distinct from c.content and w.content is not null)
       into v_gone, v_kept, v_changed
       from pkgdb.registration g
@@ -284,7 +298,7 @@ begin
 
     perform pkgdb.bury_members(v_repository, v_gone, p_actor);
     perform pkgdb.insert_staged(v_repository, v_new, p_actor);
-    perform pkgdb.keep_overlay(v_kept, v_tags, p_actor);
+    perform pkgdb.keep_overlay(v_repository, v_new, v_kept, v_tags, p_actor);
     return jsonb_build_object(
         'added', cardinality(v_new) - v_changed,
         'removed', cardinality(v_gone) - v_changed,
@@ -362,9 +376,11 @@ begin
 end;
 $$;
 
--- What people decided about versions that upstream has replaced stands for those that came.
+-- What people decided stands: who was blocked when it was deleted or replaced still is, and what
+-- upstream has replaced keeps its tags, its listing and its deprecation.
 create function pkgdb.keep_overlay(
-    p_kept pkgdb.package_version[], p_tags pkgdb.tag[], p_actor text
+    p_repository pkgdb.repository, p_new pkgdb.mirror_item[], p_kept pkgdb.package_version[],
+    p_tags pkgdb.tag[], p_actor text
 )
 returns void
 language plpgsql
@@ -384,24 +400,53 @@ begin
       join pkgdb.package_version n
         on n.namespace = t.namespace and n.registration_id = t.registration_id
        and n.normalized_version = o.normalized_version and n.variant = o.variant
-       and n.status in ('available', 'quarantined');
+       and n.status = 'available';
     foreach v_kept in array p_kept
     loop
         update pkgdb.package_version v
-           set status = v_kept.status, quarantine_reason = v_kept.quarantine_reason,
-               listed = v_kept.listed, yank_reason = v_kept.yank_reason,
+           set listed = v_kept.listed, yank_reason = v_kept.yank_reason,
                deprecation = v_kept.deprecation
          where v.namespace = v_kept.namespace and v.registration_id = v_kept.registration_id
            and v.normalized_version = v_kept.normalized_version and v.variant = v_kept.variant
-           and v.status in ('available', 'quarantined')
+           and v.status = 'available'
         returning * into strict v_version;
         select * into strict v_registration
           from pkgdb.registration r
          where r.namespace = v_kept.namespace and r.registration_id = v_kept.registration_id;
         perform pkgdb.touch(
             v_registration, v_version,
-            case when v_kept.status = 'quarantined' then 'quarantined'
-                 when not v_kept.listed then 'yanked' else 'deprecated' end, p_actor);
+            case when v_kept.listed then 'deprecated' else 'yanked' end, p_actor);
+    end loop;
+    for v_version in
+        select v.*
+          from unnest(p_new) i
+          join pkgdb.registration g
+            on g.namespace = i.namespace and g.scope_id = p_repository.repository_id
+           and g.ecosystem = i.ecosystem and g.normalized_name = i.normalized_name
+          join pkgdb.tombstone t
+            on t.namespace = g.namespace and t.registration_id = g.registration_id
+           and t.normalized_version = i.normalized_version and t.variant = i.variant
+           and t.filename = '' and t.quarantine_reason is not null
+          join pkgdb.package_version v
+            on v.namespace = g.namespace and v.registration_id = g.registration_id
+           and v.normalized_version = i.normalized_version and v.variant = i.variant
+           and v.status = 'available'
+         order by v.registration_id, v.version_id
+    loop
+        update pkgdb.package_version v
+           set status = 'quarantined', quarantine_reason = t.quarantine_reason
+          from pkgdb.tombstone t
+         where v.namespace = v_version.namespace
+           and v.registration_id = v_version.registration_id
+           and v.version_id = v_version.version_id
+           and t.namespace = v.namespace and t.registration_id = v.registration_id
+           and t.normalized_version = v.normalized_version and t.variant = v.variant
+           and t.filename = '';
+        select * into strict v_registration
+          from pkgdb.registration r
+         where r.namespace = v_version.namespace
+           and r.registration_id = v_version.registration_id;
+        perform pkgdb.touch(v_registration, v_version, 'quarantined', p_actor);
     end loop;
 end;
 $$;

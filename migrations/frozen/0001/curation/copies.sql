@@ -61,6 +61,39 @@ begin
 end;
 $$;
 
+-- What queries match in a repository or snapshot, apart from what is blocked: read by one call of a
+-- stable function, and so at one moment, whatever others publish and delete meanwhile.
+create type pkgdb.chosen_copies as (
+    copies pkgdb.copied_version[],
+    found  bigint
+);
+
+create function pkgdb.choose_copies(
+    p_repository pkgdb.repository, p_snapshot pkgdb.snapshot, p_queries text[]
+)
+returns pkgdb.chosen_copies
+language plpgsql
+stable
+as $$
+declare
+    v_namespace text := coalesce(p_repository.namespace, p_snapshot.namespace);
+    v_members   pkgdb.member[];
+    v_chosen    pkgdb.chosen_copies;
+begin
+    if p_snapshot.snapshot_id is null then
+        v_members := pkgdb.repository_members(p_repository);
+    else
+        v_members := pkgdb.snapshot_members(p_snapshot);
+    end if;
+    v_members := pkgdb.match_members(v_namespace, v_members, p_queries);
+    v_chosen.found := cardinality(v_members);
+    v_chosen.copies := array(
+        select c
+          from pkgdb.read_copies(v_namespace, pkgdb.without_quarantined(v_members)) c);
+    return v_chosen;
+end;
+$$;
+
 -- Publishes copies in a repository that is held exclusively, as publish would each of them. With
 -- p_replace a version that is there with other content goes first.
 create function pkgdb.publish_copies(
@@ -90,7 +123,9 @@ begin
         v_locked := pkgdb.held_name(p_repository, v_ecosystem, v_copy.name);
         v_version := pkgdb.live_version(v_locked, v_copy.version, v_copy.variant);
         v_before := v_version.version_id;
-        if p_replace and v_before is not null and not pkgdb.is_copy(v_version, v_copy) then
+        if p_replace and v_version.status in ('available', 'quarantined')
+            and not pkgdb.is_copy(v_version, v_copy)
+        then
             perform pkgdb.check_removable(p_repository);
             perform pkgdb.bury_version(
                 p_repository, v_locked.registration, v_version, 'deleted', p_actor);
@@ -171,8 +206,7 @@ language plpgsql
 stable
 as $$
 begin
-    return p_version.status <> 'processing'
-        and p_version.metadata = p_copy.metadata
+    return p_version.metadata = p_copy.metadata
         and p_copy.dependencies is not distinct from pkgdb.version_dependencies(
             p_version.namespace, p_version.registration_id, p_version.version_id)
         and array(
@@ -236,6 +270,7 @@ begin
     loop
         perform pkgdb.end_publications(v_version, 'the version was deleted');
     end loop;
+    perform pkgdb.forget_release(p_repository);
     delete from pkgdb.tag t
      using unnest(p_members) m
      where t.namespace = m.namespace and t.registration_id = m.registration_id
@@ -243,9 +278,12 @@ begin
 
     insert into pkgdb.tombstone
         (namespace, registration_id, normalized_version, version, variant, filename,
-         content_sha256, deleted_at)
+         content_sha256, quarantine_reason, deleted_at)
     select v_namespace, v.registration_id, v.normalized_version, v.version, v.variant,
-           c.filename, c.content_sha256, v_now
+           c.filename, c.content_sha256,
+           case when c.filename = '' and v.status = 'quarantined'
+                then coalesce(v.quarantine_reason, '') end,
+           v_now
       from unnest(p_members) m
       join pkgdb.package_version v
         on v.namespace = m.namespace and v.registration_id = m.registration_id
@@ -259,6 +297,7 @@ begin
               and f.version_id = v.version_id and f.status = 'available') c
     on conflict (namespace, registration_id, normalized_version, variant, filename)
     do update set version = excluded.version, content_sha256 = excluded.content_sha256,
+                  quarantine_reason = excluded.quarantine_reason,
                   deleted_at = excluded.deleted_at;
 
     -- What readers are told, and the counters, from the files as they still are.

@@ -16,8 +16,7 @@ declare
     v_locked     pkgdb.repository[];
     v_repository pkgdb.repository;
     v_snapshots  pkgdb.snapshot[];
-    v_members    pkgdb.member[];
-    v_found      bigint;
+    v_chosen     pkgdb.chosen_copies;
     v_result     pkgdb.change_ref;
 begin
     v_request := pkgdb.begin_request(
@@ -39,24 +38,19 @@ begin
     if p_from_snapshot is null then
         v_locked := pkgdb.lock_repositories(
             p_namespace, array[p_repository, p_from_repository]::text[], array[true, false]);
-        v_members := pkgdb.repository_members(v_locked[2]);
     else
         v_locked := array[pkgdb.lock_repository(p_namespace, p_repository, true)];
         v_snapshots := pkgdb.lock_snapshots(p_namespace, array[p_from_snapshot]::text[]);
-        v_members := pkgdb.snapshot_members(v_snapshots[1]);
     end if;
     v_repository := v_locked[1];
     perform pkgdb.check_publishable(v_repository, null, null);
-    v_members := pkgdb.match_members(p_namespace, v_members, p_queries);
-    v_found := cardinality(v_members);
-    v_members := pkgdb.without_quarantined(v_members);
+    v_chosen := pkgdb.choose_copies(v_locked[2], v_snapshots[1], p_queries);
 
     -- A dry run does it all, and then undoes it. (A code that ends in 000 would stand for all of
     -- its class, and every refusal be taken for a dry run.)
     begin
         v_result := pkgdb.publish_copies(
-            v_repository, array(select c from pkgdb.read_copies(p_namespace, v_members) c),
-            p_replace, p_actor);
+            v_repository, v_chosen.copies, p_replace, p_actor);
         v_result.outcome := case when v_result.added + v_result.removed > 0 then 'copied'
                                  else 'unchanged' end;
         if p_dry_run then
@@ -67,7 +61,7 @@ begin
     end;
     v_result.revision := v_repository.revision;
     v_result.repository_id := v_repository.repository_id;
-    v_result.skipped := v_found - cardinality(v_members);
+    v_result.skipped := v_chosen.found - cardinality(v_chosen.copies);
     perform pkgdb.end_request(v_request, to_jsonb(v_result));
     return v_result;
 end;

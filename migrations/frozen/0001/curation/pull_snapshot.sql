@@ -35,7 +35,7 @@ begin
     end if;
     perform pkgdb.check_text('snapshot', p_snapshot, 255);
     perform pkgdb.check_description(p_description);
-    perform pkgdb.check_kinds(p_kinds);
+    perform pkgdb.check_following(p_kinds, p_architectures);
     if p_follow is null or p_no_remove is null or p_all_matches is null or p_dry_run is null then
         raise exception using
             errcode = 'RG400',
@@ -82,16 +82,20 @@ comment on function pkgdb.pull_snapshot is
     'malformed argument, RG404 no such snapshot, RG405 isolation level, RG409 the name is taken.';
 grant execute on function pkgdb.pull_snapshot to pkgdb_operator;
 
-create function pkgdb.check_kinds(p_kinds text[])
+-- Refuses lists with nulls: kinds of relations, and architectures where they are stated.
+create function pkgdb.check_following(p_kinds text[], p_architectures text[])
 returns void
 language plpgsql
 immutable parallel safe
 as $$
 begin
-    if p_kinds is null or exists (select from unnest(p_kinds) k (kind) where k.kind is null) then
+    if p_kinds is null or exists (
+        select from unnest(p_kinds || p_architectures) k (word) where k.word is null)
+    then
         raise exception using
-            errcode = 'RG400', message = 'kinds of relations are missing',
-            hint = 'depends, pre-depends, recommends, suggests, or none: an empty array.';
+            errcode = 'RG400', message = 'kinds of relations, or one of them or of the '
+                                         'architectures, are missing',
+            hint = 'Kinds: depends, pre-depends, recommends, suggests, or none: an empty array.';
     end if;
 end;
 $$;
@@ -209,17 +213,18 @@ begin
 end;
 $$;
 
--- The members that are not among others.
+-- The members that are not among others, with the same content.
 create function pkgdb.members_without(p_members pkgdb.member[], p_others pkgdb.member[])
 returns pkgdb.member[]
 language plpgsql
-immutable parallel safe
+stable
 as $$
 begin
     return array(
         select m
           from unnest(p_members) m
           left join unnest(p_others) o on o.version_id = m.version_id
-         where o.version_id is null);
+         where o.version_id is null
+            or (o.epoch <> m.epoch and pkgdb.member_digest(o) <> pkgdb.member_digest(m)));
 end;
 $$;

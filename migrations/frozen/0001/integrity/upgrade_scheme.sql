@@ -90,14 +90,15 @@ begin
     )
     insert into pkgdb.tombstone as t
         (namespace, registration_id, normalized_version, version, variant, filename,
-         content_sha256, deleted_at)
+         content_sha256, quarantine_reason, deleted_at)
     select distinct on (r.identity, r.variant, r.filename)
            r.namespace, r.registration_id, r.identity, r.version, r.variant, r.filename,
-           r.content_sha256, r.deleted_at
+           r.content_sha256, r.quarantine_reason, r.deleted_at
       from renamed r
      order by r.identity, r.variant, r.filename, r.deleted_at desc
     on conflict (namespace, registration_id, normalized_version, variant, filename)
     do update set version = excluded.version, content_sha256 = excluded.content_sha256,
+                  quarantine_reason = excluded.quarantine_reason,
                   deleted_at = excluded.deleted_at
             where t.deleted_at < excluded.deleted_at;
 

@@ -39,6 +39,7 @@ begin
            set status = 'quarantined', quarantine_reason = p_reason
          where v.namespace = p_namespace and v.registration_id = v_version.registration_id
            and v.version_id = v_version.version_id;
+        perform pkgdb.mark_ghosts(v_version, coalesce(p_reason, ''));
         v_result := pkgdb.touch(v_registration, v_version, 'quarantined', p_actor);
     end if;
     perform pkgdb.end_request(v_request, to_jsonb(v_result));
@@ -46,8 +47,24 @@ begin
 end;
 $$;
 comment on function pkgdb.quarantine is
-    'Blocks a version: no lookup sees it until release_quarantine, and nobody can publish in its '
-    'place. p_reason replaces an earlier reason. Outcome quarantined or unchanged. Errors: RG400 '
+    'Blocks a version: no lookup sees it until release_quarantine, nobody can publish in its '
+    'place, and no distribution serves it, nor what was deleted of it before and snapshots still '
+    'contain. p_reason replaces an earlier reason. Outcome quarantined or unchanged. Errors: RG400 '
     'malformed argument, RG404 no such repository, package or version, RG405 isolation level, '
     'RG412 stale p_if_revision, RG422 being published.';
 grant execute on function pkgdb.quarantine to pkgdb_publisher;
+
+-- Marks what was deleted of a version's identity as blocked, or (null) no longer: snapshots may
+-- contain it.
+create function pkgdb.mark_ghosts(p_version pkgdb.package_version, p_reason text)
+returns void
+language plpgsql
+as $$
+begin
+    update pkgdb.package_version v
+       set quarantine_reason = p_reason
+     where v.namespace = p_version.namespace and v.registration_id = p_version.registration_id
+       and v.normalized_version = p_version.normalized_version and v.variant = p_version.variant
+       and v.status = 'pending_destruction' and v.quarantine_reason is distinct from p_reason;
+end;
+$$;

@@ -36,6 +36,7 @@ begin
            set status = 'available', quarantine_reason = null
          where v.namespace = p_namespace and v.registration_id = v_version.registration_id
            and v.version_id = v_version.version_id;
+        perform pkgdb.mark_ghosts(v_version, null);
         v_result := pkgdb.touch(v_registration, v_version, 'released', p_actor);
     end if;
     perform pkgdb.end_request(v_request, to_jsonb(v_result));
