@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -84,7 +83,7 @@ class Aptly:
                     time.sleep(0.02)
             yield client
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait()
 
     def client(self) -> "Client":

@@ -153,7 +153,7 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
     # Curation: locks, and what is read under them.
     "order of locks": (Edit("lock_keys", r"if cardinality\(p_keys\) > 2.*?end if;"),),
     "order of bytes": (
-        Edit("stage_files", r"order by f\.sha256, f\.filename", "order by i.item"),
+        Edit("stage_files", r"order by s\.sha256, s\.filename", "order by s.filename"),
         Edit(
             "insert_plain_items",
             r"select distinct on \(f\.sha256\) v_namespace",
@@ -265,15 +265,15 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
     "whole packages": (
         Edit(
             "merge_members",
-            r"case when p_no_remove then v\.normalized_version end",
-            "v.normalized_version",
+            r"case when p_no_remove then r\.normalized_version end",
+            "r.normalized_version",
         ),
     ),
-    "digests of ties": (Edit("merge_latest", r"case when c\.twins > 1.*?end desc,"),),
+    "digests of ties": (Edit("merge_latest", r"case when t\.twins > 1.*?end desc,"),),
     "one pass over the sources": (
+        "drop function pkgdb.merge_latest(pkgdb.snapshot[])",
         """
-        create or replace function pkgdb.merge_latest(
-            p_namespace text, p_sources pkgdb.snapshot[])
+        create function pkgdb.merge_latest(p_sources pkgdb.snapshot[])
         returns pkgdb.member[] language plpgsql stable as $$
         declare
             v_all pkgdb.member[] := array(
@@ -290,7 +290,7 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
                          cross join lateral (
                                select w.registration_id as owner, w.version_key
                                  from pkgdb.package_version w
-                                where w.namespace = p_namespace
+                                where w.namespace = o.namespace
                                   and w.registration_id = o.registration_id
                                   and w.version_id = o.version_id
                                offset 0) w

@@ -277,11 +277,11 @@ def wait_in_first_component(world: World) -> None:
     world.db.execute(
         f"""
         alter function pkgdb.without_quarantined rename to all_without_quarantined;
-        create function pkgdb.without_quarantined(p_namespace text, p_members pkgdb.member[])
+        create function pkgdb.without_quarantined(p_members pkgdb.member[])
         returns pkgdb.member[] language plpgsql stable as $$
         begin
             perform pg_advisory_xact_lock_shared({PAUSE_KEY});
-            return pkgdb.all_without_quarantined(p_namespace, p_members);
+            return pkgdb.all_without_quarantined(p_members);
         end $$""".encode()
     )
 

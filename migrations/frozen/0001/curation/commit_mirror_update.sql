@@ -50,11 +50,12 @@ $$;
 comment on function pkgdb.commit_mirror_update is
     'Makes a mirror what was staged and its filter lets in, in one transaction. Quarantine '
     'outlives what upstream does; tags, listing and deprecation of what is replaced are kept. '
-    'Takes the repository for itself, waiting at most 10 seconds. Outcome committed or unchanged; '
-    'report says how many versions were added, removed, changed, unchanged, left out because their '
-    'names are protected or reserved, and filtered. Errors: RG400 malformed argument, RG404 no such update, RG405 isolation level, '
-    'RG409 two versions of upstream have files of one name, RG412 stale fence, RG422 the update '
-    'has ended, bytes are missing, or lock held shared, 55P03 lock timeout.';
+    'Takes the repository for itself, waiting at most 10 seconds. Outcome committed or '
+    'unchanged; report says how many versions were added, removed, changed, unchanged, left out '
+    'because their names are protected or reserved, and filtered. Errors: RG400 malformed '
+    'argument, RG404 no such update, RG405 isolation level, RG409 two versions of upstream have '
+    'files of one name, RG412 stale fence, RG422 the update has ended, bytes are missing, or '
+    'lock held shared, 55P03 lock timeout.';
 grant execute on function pkgdb.commit_mirror_update to pkgdb_operator;
 
 -- The staged items that the mirror's filter lets in, apart from names that are kept out.
