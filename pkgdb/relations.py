@@ -27,6 +27,7 @@ _ALTERNATIVE = re.compile(
 # As dpkg reads what it warns of: the operators of its early days, and none.
 _OF_OLD = {None: "=", "<": "<=", ">": ">="}
 _ONE_EACH = {"Conflicts", "Breaks", "Replaces", "Provides"}
+_MOST = 16_384  # relations and alternatives of a package; the database takes 1 MiB of them
 _SHOWN = 80
 
 
@@ -40,6 +41,9 @@ def dependencies_of(fields: Mapping[str, str]) -> list[dict[str, Any]]:
     Raises:
         RelationError: A field is malformed. An empty one, or one that ends with a comma, is not.
     """
+    given = [fields[field] for field in FIELDS if field in fields]
+    if sum(value.count(",") + value.count("|") for value in given) > _MOST:
+        raise RelationError(f"it has more than {_MOST} relations")
     return [
         {"kind": field.lower(), "alternatives": alternatives}
         for field in FIELDS

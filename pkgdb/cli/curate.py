@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 from pkgdb.cli.database import Connection, call
 
 _ESSENTIAL = "Priority (required) | Priority (important)"
-_EDITED, _REMOVED, _NEW = "bash", "nano", "99.0-1"
+_ALL = "Name"  # where a slow machine did not load any essential ones in time
+_NEW = "99:1.0-1"  # higher than any
 
 
 @dataclass
@@ -25,7 +26,8 @@ class Curated:
     filtered: list[int] = field(default_factory=list)
     merged: int = 0
     missing: int = 0  # relations that the essential packages have to others
-    served: list[str] = field(default_factory=list)
+    edited: str = ""
+    served: list[str] = field(default_factory=list)  # the versions of that package
     refused: str | None = None
     same: bool = False  # what was frozen first, at the end
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -55,13 +57,19 @@ def curate(connection: Connection, namespace: str, repository: str) -> Curated:
         return call(connection, function, namespace=namespace, **arguments)
 
     def essential(name: str, source: str) -> None:
-        (made,) = do("filter_snapshot", snapshot=name, source=source, queries=[_ESSENTIAL])
+        (made,) = do("filter_snapshot", snapshot=name, source=source, queries=[query])
         curated.filtered.append(made["members"])
 
     with curated.timed("snapshot"):
         do("create_snapshot", snapshot="before", repository=repository)
     curated.frozen = _count(connection, namespace, repository)
-    package = {"repository": repository, "ecosystem": "deb", "name": _EDITED}
+    for query in (_ESSENTIAL, _ALL):
+        rows = do("search_versions", snapshot="before", query=query)
+        names = sorted({row["name"] for row in rows})
+        if len(names) > 1:
+            break
+    curated.edited = "bash" if "bash" in names[:-1] else names[0]
+    package = {"repository": repository, "ecosystem": "deb", "name": curated.edited}
     known = do("versions", **package, limit=1)[0]
     with curated.timed("edit"):
         do(
@@ -71,7 +79,7 @@ def curate(connection: Connection, namespace: str, repository: str) -> Curated:
             variant=known["variant"],
             metadata=Jsonb(known["metadata"] | {"Version": _NEW}),
         )
-    do("remove_versions", repository=repository, queries=[_REMOVED])
+    do("remove_versions", repository=repository, queries=[names[-1]])
     do("create_snapshot", snapshot="after", repository=repository)
     with curated.timed("diff"):
         rows = do("diff_snapshots", left="before", right="after")
@@ -97,7 +105,7 @@ def curate(connection: Connection, namespace: str, repository: str) -> Curated:
         with curated.timed("switch"):
             do("switch_distribution", **where, components=serve)
         content = do("distribution_content", **where)
-        versions = [row["version"] for row in content if row["name"] == _EDITED]
+        versions = [row["version"] for row in content if row["name"] == curated.edited]
         curated.served.append(" and ".join(versions))
     try:
         do("drop_snapshot", snapshot="stable-1", force=True)

@@ -163,7 +163,7 @@ class DebianArchive:
             return
         try:
             end = parsedate_to_datetime(until)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise UpstreamError(f"{self._where('Release')}: Valid-Until: {error}") from error
         if (end if end.tzinfo else end.replace(tzinfo=UTC)) < datetime.now(UTC):
             raise Expired(f"{self._where('Release')} was valid until {until}")

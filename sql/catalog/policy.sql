@@ -4,7 +4,7 @@
 create function pkgdb.apply_policy(p_repository pkgdb.repository, p_policy jsonb)
 returns pkgdb.repository
 language plpgsql
-immutable parallel safe
+immutable
 as $$
 declare
     v_repository pkgdb.repository := p_repository;

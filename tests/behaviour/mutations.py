@@ -71,6 +71,7 @@ def furnish_curation(api: Calls) -> None:
     for mirror in ("bringing", "brought"):
         begun = api.begin_mirror_update("acme", mirror)
         api.stage_mirror_items("acme", begun.update_id, begun.fence, [upstream("1.0")])
+        api.rows("missing_mirror_copies", "acme", begun.update_id, begun.fence)
 
 
 def upstream(version: str) -> dict[str, object]:

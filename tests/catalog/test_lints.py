@@ -296,11 +296,17 @@ LINTS = {
                  where c.relnamespace = p.pronamespace and c.relkind = 'r'
                    and p.prosrc ~* (
                         '\\m(from|join|into|update)\\s+pkgdb\\.' || c.relname || '\\M')))""",
-    # One that catches an error begins a subtransaction, which a parallel worker may not.
+    # One that catches an error begins a subtransaction, which a parallel worker may not; nor may
+    # whoever calls one.
     "an immutable function that is not parallel safe": """
         select p.oid::regprocedure from pg_proc p
          where p.pronamespace = 'pkgdb'::regnamespace and p.provolatile = 'i'
-           and (p.proparallel <> 's') <> (p.prosrc ~ '\\mexception\\s+when\\M')""",
+           and (p.proparallel <> 's') <> (
+                p.prosrc ~ '\\mexception\\s+when\\M' or exists (
+                select from pg_proc other
+                 where other.pronamespace = p.pronamespace and other.proparallel <> 's'
+                   and coalesce(p.prosrc, '') || coalesce(pg_get_function_sqlbody(p.oid), '')
+                       ~ ('pkgdb\\.' || other.proname || '\\(')))""",
     "a constraint or index with a name of another pattern": """
         select c.conname from pg_constraint c
           join pg_class t on t.oid = c.conrelid

@@ -245,6 +245,7 @@ def prepare_curation(world: World) -> None:
         call("set_repository_backend", "acme", "bringing", "disk"),
         call("begin_mirror_update", "acme", "bringing"),
         call("stage_mirror_items", "acme", BRINGING, 1, [mirrored("4.0.0", UPSTREAM)]),
+        call("missing_mirror_copies", "acme", BRINGING, 1),
         call("begin_mirror_update", "acme", "brought"),
         call("stage_mirror_items", "acme", BROUGHT, 1, [mirrored("4.0.0")]),
     )

@@ -2,6 +2,8 @@
 before the lock; with sixteen clients 110 of 600 acknowledged adds were lost. Right: no list, rows;
 and what a call decides on is read under the lock."""
 
+import pytest
+
 from tests.incidents.curation import (
     copy,
     deb,
@@ -29,6 +31,7 @@ def edit(client: int, number: int) -> tuple[Call, str]:
     return publish(name), f"{name} 1"
 
 
+@pytest.mark.slow
 def test_holds(world: World) -> None:
     edits = [[edit(client, n) for n in range(EDITS // CLIENTS)] for client in range(CLIENTS)]
     fill(world, "main")

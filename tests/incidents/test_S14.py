@@ -151,11 +151,12 @@ def growing(
         yield rows
 
 
+@pytest.mark.slow
 def test_merging_the_latest_is_linear(new_database: Callable[..., str], template: str) -> None:
     with growing(new_database, template) as rows:
-        few, many = rows(500), rows(5000)
+        few, many = rows(300), rows(3000)
     assert few < many < 14 * few  # ten times as many, and what n log n adds
-    assert many < 20 * 2 * 5000
+    assert many < 20 * 2 * 3000
 
 
 def test_it_is_not_without_one_pass(new_database: Callable[..., str], template: str) -> None:

@@ -83,7 +83,10 @@ def statement(namespace: str, call: Call, ids: Ids) -> tuple[str, dict[str, Any]
     if "items" in arguments:
         arguments["items"] = [{"ecosystem": "pypi", **item} for item in arguments["items"]]
     names = ", ".join(f"p_{name} => %({name})s" for name in arguments)
-    values = {k: Jsonb(v) if k in JSON_ARGUMENTS else v for k, v in arguments.items()}
+    values = {
+        key: Jsonb(value) if key in JSON_ARGUMENTS and value is not None else value
+        for key, value in arguments.items()
+    }
     return f"select * from pkgdb.{call.function}({names})", values
 
 

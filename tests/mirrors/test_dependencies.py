@@ -78,6 +78,14 @@ def test_fields_without_alternatives(field: str) -> None:
         dependencies_of({field: "a | b"})
 
 
+@pytest.mark.parametrize("separator", [",", "|"])
+def test_a_great_many(separator: str) -> None:
+    """Each of a few bytes would become an object of many."""
+    assert dependencies_of({"Depends": separator.join("a" * 10_000)})
+    with pytest.raises(RelationError, match="more than 16384 relations"):
+        dependencies_of({"Depends": separator.join("a" * 9_000), "Breaks": "a," * 9_000})
+
+
 def test_a_long_one_is_not_shown_whole() -> None:
     with pytest.raises(RelationError) as caught:
         dependencies_of({"Depends": "(" * 100_000})

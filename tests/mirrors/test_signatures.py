@@ -235,8 +235,12 @@ class TestExpiry:
         with pytest.raises(Expired, match=re.escape(zone)):
             await read()
 
-    async def test_a_time_that_is_none(self, archive: Archive, read: Any) -> None:
-        archive.fields = {"Valid-Until": "tomorrow"}
+    @pytest.mark.parametrize(
+        "time",
+        ["tomorrow", f"Sat, 10 Jun {'9' * 20} 09:53:33 UTC", "Sat, 31 Jun 2023 09:53:33 UTC"],
+    )
+    async def test_a_time_that_is_none(self, archive: Archive, read: Any, time: str) -> None:
+        archive.fields = {"Valid-Until": time}
         archive.publish(HELLO)
         with pytest.raises(UpstreamError, match="Valid-Until"):
             await read()

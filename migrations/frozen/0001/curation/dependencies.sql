@@ -83,25 +83,12 @@ begin
 end;
 $$;
 
--- A name as the ecosystem normalises it; one that could be no package's (what is provided may be
--- called anything) stays.
-create function pkgdb.dependency_name(p_name_rule text, p_name text)
-returns text
-language plpgsql
-immutable
-as $$
-begin
-    return pkgdb.rule_normalize_name(p_name_rule, p_name);
-exception when sqlstate 'RG400' then
-    return p_name;
-end;
-$$;
-
--- Reads p_dependencies, the one form in which relations come in.
+-- Reads p_dependencies, the one form in which relations come in. Names are normalised as the
+-- ecosystem does; one that could be no package's (what is provided may be called anything) stays.
 create function pkgdb.read_dependencies(p_dependencies jsonb, p_name_rule text)
 returns pkgdb.dependency_spec[]
 language plpgsql
-stable
+immutable
 as $$
 declare
     v_relation     jsonb;
@@ -143,7 +130,11 @@ begin
             v_spec.kind := v_relation ->> 'kind';
             v_spec := pkgdb.read_alternative(v_spec, v_alternatives -> v_number);
             if p_name_rule <> 'deb' then  -- whose names stay as they are
-                v_spec.name := pkgdb.dependency_name(p_name_rule, v_spec.name);
+                begin
+                    v_spec.name := pkgdb.rule_normalize_name(p_name_rule, v_spec.name);
+                exception when sqlstate 'RG400' then
+                    null;
+                end;
             end if;
             v_specs := v_specs || v_spec;
         end loop;
