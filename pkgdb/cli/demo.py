@@ -216,8 +216,8 @@ def _curate(console: Console, connection: Connection) -> bool:
         f" versions, filtered in {took['filter']}; the newest of both: {curated.merged:,}, merged"
         f" in {took['merge']};\n"
         f"{curated.missing:,} relations to packages outside, verified in {took['verify']}\n"
-        f"a distribution that served {curated.edited} {curated.served[0]}, switched in {took['switch']} to"
-        f" {curated.served[1]}, and back to {curated.served[2]}\n"
+        f"a distribution that served {curated.edited} {curated.served[0]}, switched in"
+        f" {took['switch']} to {curated.served[1]}, and back to {curated.served[2]}\n"
         f"dropping what it serves: {f'refused ({curated.refused})' if curated.refused else 'done'};"
         f" as it was frozen: {'yes' if curated.same else 'no'}"
     )

@@ -188,6 +188,7 @@ class History:
         self.take("mirror later", "up")
         yield "mirror updated"
 
+        main.release_quarantine(*curl)
         side.copy_versions(("Name",), from_snapshot="first")
         self.take("side", "side")
         side.remove_versions(("curl (= 2)",))

@@ -790,6 +790,20 @@ def test_nor_what_was_when_it_was_deleted(api: Calls, stable: Calls, target: Cal
     assert took(copied) == {"added": 1, "skipped": 1, "outcome": "copied"}
 
 
+def test_nor_what_was_deleted_before(api: Calls, target: Calls) -> None:
+    """The identity is blocked: also what it was once, and a snapshot still contains."""
+    repo = stock(api, "main", "nano 1", reuse="always")
+    api.create_snapshot("main", "main")
+    repo.delete_version("deb", "nano", "1", "all")
+    add(api, "main", package("nano 1", content="built again"))
+    copying = {"from_snapshot": "main", "dry_run": True}
+    assert target.copy_versions(("nano",), **copying).added == 1
+    repo.quarantine("deb", "nano", "1", "all")
+    assert target.copy_versions(("nano",), **copying).skipped == 1
+    repo.release_quarantine("deb", "nano", "1", "all")
+    assert target.copy_versions(("nano",), **copying).added == 1
+
+
 def test_what_is_quarantined_there_stays_so(api: Calls, stable: Calls, target: Calls) -> None:
     """To copy the same again does not bring it back."""
     target.copy_versions(("curl",), "stable")
@@ -856,15 +870,16 @@ def test_copying_back_what_was_deleted(
             api.copy_versions("target", ("wget",), "stable")
 
 
-def test_replacing_what_is_being_published(api: Calls, stable: Calls, target: Calls) -> None:
-    """Without replace it is in the way; with it, that publication ends."""
+@pytest.mark.parametrize("replace", [False, True])
+def test_what_is_being_published_is_in_the_way(
+    api: Calls, stable: Calls, target: Calls, replace: bool
+) -> None:
+    """There is nothing yet that could be replaced."""
     begun = target.begin_publication("deb", "wget", "1", "all")
     with api.refused("RG422"):
-        target.copy_versions(("wget",), "stable")
-    assert target.copy_versions(("wget",), "stable", replace=True).added == 1
-    with api.refused("RG422"):
-        api.commit_publication(begun.publication_id, begun.fence)
-    assert in_repository(api, "target") == ["wget 1 all"]
+        target.copy_versions(("wget",), "stable", replace=replace)
+    api.abort_publication(begun.publication_id, begun.fence)
+    assert target.copy_versions(("wget",), "stable", replace=replace).added == 1
 
 
 POLICIES: dict[str, tuple[dict[str, Any], str]] = {

@@ -231,6 +231,7 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
     "look at staged files": (
         Edit("collect_blobs", r"and not exists \(\s+select from pkgdb\.mirror_file.*?\)(?=\);)"),
     ),
+    "one look at a source": ("alter function pkgdb.choose_copies volatile",),
     "one look": ("alter function pkgdb.distribution_content volatile",),
     # Curation: what stands for what.
     "references by id": (

@@ -20,7 +20,16 @@ from tests.incidents.curation import (
     rename,
     select,
 )
-from tests.incidents.support import Call, Race, Session, World, call
+from tests.incidents.support import (
+    PAUSE_KEY,
+    Call,
+    Package,
+    Race,
+    Session,
+    World,
+    call,
+    content,
+)
 
 MAKING = {
     "merge": merge("new", "tested"),
@@ -179,3 +188,51 @@ def test_copying_fails_without_repository_lock(world: World) -> None:
     """Withdrawn and copied: the copy has not seen the change."""
     seen = copied_beside(world.without("repository lock"))
     assert seen == (Race("removed", "nothing", "copied"), ["older 1"], ["old 1"])
+
+
+DEMO = Package("pypi", "demo")
+FILES = [content("demo.tar.gz"), content("demo.whl")]
+
+
+def copied_in_between(world: World) -> tuple[str, str, list[str], int]:
+    """A version is deleted after a copy has found it, and before it reads what it has. What the
+    copy waited at, and answered; the files that came, and how many versions."""
+    fill(world, "main")
+    fill(world, "other")
+    world.given(DEMO("publish", "1.0", p_files=FILES))
+    world.db.execute(
+        f"""
+        alter function pkgdb.match_members rename to match_all_members;
+        create function pkgdb.match_members(
+            p_namespace text, p_members pkgdb.member[], p_queries text[])
+        returns pkgdb.member[] language plpgsql stable as $$
+        begin
+            perform pg_advisory_xact_lock_shared({PAUSE_KEY});
+            return pkgdb.match_all_members(p_namespace, p_members, p_queries);
+        end $$""".encode()
+    )
+    copying = world.session()
+    with world.connect() as gate, gate.transaction():
+        gate.execute("select pg_advisory_xact_lock(%s)", [PAUSE_KEY])
+        copying.start(copy("other", "main", "demo"))
+        waited = copying.settle()
+        world.given(DEMO("delete_version", "1.0"))
+    answer = copying.answer()
+    files = [name for (name,) in world.db.execute(
+        "select filename from pkgdb.files where repository = 'other' order by 1"
+    )]  # fmt: skip
+    return waited, answer, files, len(in_repository(world, "other"))
+
+
+def test_copying_reads_its_source_at_one_moment(world: World) -> None:
+    """Others publish and delete in the source meanwhile: the copy has all of it or none."""
+    seen = copied_in_between(world)
+    assert seen == ("pause", "copied", ["demo.tar.gz", "demo.whl"], 1)
+    assert in_repository(world) == []
+    assert world.violated() == set()
+
+
+def test_copying_fails_without_one_moment(world: World) -> None:
+    """The version came without its files."""
+    seen = copied_in_between(world.without("one look at a source"))
+    assert seen == ("pause", "copied", [], 1)

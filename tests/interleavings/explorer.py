@@ -245,13 +245,15 @@ class Explorer:
             step = taken.count(who) + (taken.count(who) == 2 and who in aborted)
             await self._step(namespace, calls[who], self.sessions[who], step, ids)
             taken.append(who)
+            if step == 2:
+                new = await self.sessions.listings(namespace, beyond=last)
+                self.frozen = new | self.frozen
             for place, session in enumerate(self.sessions):
                 if session.answered:
                     outcomes[place] = session.take()
                 elif session.waiting and stuck is not None:
                     stuck.add((tuple(taken), place))
         self.report.runs += 1
-        self.frozen |= await self.sessions.listings(namespace, beyond=last)
         violations = await self.sessions.violations(namespace) if state == "damaged" else []
         return Observation(
             tuple(outcomes), await self.sessions.read_state(namespace), len(violations)

@@ -11,6 +11,7 @@ from random import Random
 import psycopg
 import pytest
 
+from tests.incidents.protections import Edit, edit
 from tests.interleavings.explorer import (
     CRUCIAL,
     SERIAL,
@@ -172,6 +173,44 @@ async def test_where_a_transaction_begins_does_not_matter(dsn: str) -> None:
             await explore.explore(random.choice(list(STATES)), names, ALL)
         print(explore.report)
         assert explore.report.disagreements == []
+
+
+UNSAFE = {
+    "snapshots are made beside publishers": Edit(
+        "create_snapshot", r"lock_repository\(p_namespace, p_repository, true\)",
+        "lock_repository(p_namespace, p_repository)",
+    ),
+    "snapshots do not end an epoch": Edit("create_snapshot", r"epoch = r\.epoch \+ 1", "epoch = r.epoch"),
+    "sources are not locked": Edit(
+        "lock_snapshots", r"perform pkgdb\.lock_keys\(variadic array\(.*?\)\);"
+    ),
+    "what is to be served is not locked": Edit(
+        "lock_distribution", r"select pkgdb\.snapshot_lock\([^)]*\)",
+        "select pkgdb.snapshot_lock(p_namespace, -c.snapshot_id)",
+    ),
+    "updates are not locked": Edit("lock_update", r"for update", ""),
+    "nobody locks": Edit("lock_keys", r"begin.*end;", "begin end;"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", UNSAFE)
+async def test_the_explorer_finds_what_curation_would_do_without(
+    fault: str, dsn: str, db: psycopg.Connection
+) -> None:
+    """A foreign key that has to step in is an outcome that no serial order has."""
+    edit(db, UNSAFE[fault])
+    curating = [("freeze", "publish other version"), ("drop", "switch"), ("freeze", "purge")]
+    curating += [("drop", "merge"), ("merge", "drop a source"), ("serve", "drop a source")]
+    mirroring = [("begin", "begin"), ("stage", "begin another release"), ("stage", "stage")]
+    async with explorer(dsn) as explore:
+        for names in curating:
+            operations = CURATING | BESIDE_CURATING
+            await explore.explore("curating: frozen", names, operations=operations)
+        for names in mirroring:
+            await explore.explore("mirroring: given up", names, operations=MIRRORING)
+        thawed = await explore.thawed()
+        print(explore.report, len(thawed), "snapshots thawed")
+        assert explore.report.disagreements or thawed
 
 
 async def test_without_locks_the_explorer_finds_what_goes_wrong(

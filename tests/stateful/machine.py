@@ -170,6 +170,7 @@ curating = st.one_of(
     calls_of("drop_snapshot", snapshot=snapshots, force=st.booleans()),
 )
 MAKING = {"create_snapshot", "merge_snapshots", "pull_snapshot", "filter_snapshot"}
+ALONE = {"create_snapshot", "move_versions", "remove_versions"}  # need no other snapshot
 
 
 def between(function: str, where: tuple[str, str], **rest: Any) -> Call:
@@ -324,7 +325,10 @@ class CatalogMachine(RuleBasedStateMachine):
         return [place for place, each in enumerate(self.transactions) if can(each)]
 
     @initialize(
-        policy=policies, shared=st.booleans(), stored=mostly(False, True), frozen=st.booleans()
+        policy=policies,
+        shared=st.booleans(),
+        stored=st.booleans(),
+        frozen=mostly(True, False, times=3),
     )
     def create(
         self, policy: dict[str, Any], shared: bool, stored: bool = False, frozen: bool = False
@@ -343,9 +347,14 @@ class CatalogMachine(RuleBasedStateMachine):
             required = {"repository": "other", "backend": "disk"}
             self.do(self.ask(0, call("set_repository_backend", **required)))
         self.do(self.commit(0))
-        if frozen:
-            frozen_main = {"snapshot": "s1", "repository": "main"}
-            self.do(self.ask(0, call("create_snapshot", **frozen_main), commits=True))
+        if frozen:  # before and after a version went
+            first, second = (
+                call("create_snapshot", snapshot=name, repository="main") for name in ("s1", "s2")
+            )
+            gone = {"repository": "main", "name": "pkg", "version": "1.0"}
+            deleted = call("quarantine" if policy.get("immutable") else "delete_version", **gone)
+            for asked in (first, deleted, second):
+                self.do(self.ask(0, asked, commits=True))
 
     @rule(choice=choices, asked=publishing, commits=st.booleans())
     def publish(self, choice: int, asked: Call, commits: bool) -> None:
@@ -489,6 +498,9 @@ class CatalogMachine(RuleBasedStateMachine):
         def aimed_at(name: str) -> str:
             return there[(SNAPSHOTS.index(name) + aim) % len(there)] if there else name
 
+        if asked.function not in ALONE and not there:
+            repository = ("main", "other")[aim % 2]
+            return call("create_snapshot", snapshot=free[0], repository=repository)
         if asked.function in MAKING:
             if not free:
                 return call("drop_snapshot", snapshot=there[aim % len(there)], force=aim % 3 > 0)
@@ -507,6 +519,9 @@ class CatalogMachine(RuleBasedStateMachine):
                 for v in r.published()
                 if (v.number + aim) % 2
             ]
+        if "distribution" in arguments and self.model.distributions:
+            served = self.model.distributions[aim % len(self.model.distributions)]
+            arguments["distribution"] = served.name
         for component, source in arguments.get("components", {}).items():
             if source is not None and "snapshot" in source:
                 aimed = {component: {"snapshot": aimed_at(source["snapshot"])}}

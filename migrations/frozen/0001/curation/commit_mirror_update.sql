@@ -228,6 +228,68 @@ begin
 end;
 $$;
 
+-- What has to be done to a mirror: what is there and is not wanted just so, and what is wanted and
+-- is not there just so.
+create type pkgdb.mirror_difference as (
+    gone    pkgdb.member[],
+    kept    pkgdb.package_version[],  -- of these, what is replaced, and was unlisted or deprecated
+    new     pkgdb.mirror_item[],
+    changed bigint,
+    wanted  bigint
+);
+
+create function pkgdb.compare_update(p_locked pkgdb.locked_update)
+returns pkgdb.mirror_difference
+language plpgsql
+stable
+as $$
+declare
+    v_epoch      bigint := (p_locked.repository).epoch;
+    v_difference pkgdb.mirror_difference;
+begin
+    -- A full join, which no plan makes by looking at everything for each row.
+    with live as (
+        select g.ecosystem, g.normalized_name, v.version, (v.version).normalized_version,
+               (v.version).variant, c.content
+          from pkgdb.registration g
+          cross join lateral (
+               select o as version
+                 from pkgdb.package_version o
+                where o.namespace = g.namespace and o.registration_id = g.registration_id
+                  and o.status in ('available', 'quarantined')
+               offset 0) v
+          left join lateral (
+               select m.content
+                 from pkgdb.mirror_version m
+                where m.namespace = g.namespace and m.registration_id = g.registration_id
+                  and m.version_id = (v.version).version_id
+               offset 0) c on true
+         where g.namespace = (p_locked.repository).namespace
+           and g.repository_id = (p_locked.repository).repository_id
+    ), paired as (
+        select l.version as version, w as item, l.version is null as is_new,
+               w.item is null as is_gone,
+               l.content is distinct from w.content as differs
+          from live l
+          full join pkgdb.wanted_items(p_locked) w
+            on w.ecosystem = l.ecosystem and w.normalized_name = l.normalized_name
+           and w.normalized_version = l.normalized_version and w.variant = l.variant
+    )
+    select coalesce(array_agg(
+               ((p.version).namespace, (p.version).registration_id, (p.version).version_id, v_epoch
+               )::pkgdb.member) filter (where p.differs and not p.is_new), '{}'),
+           coalesce(array_agg(p.version) filter (
+               where p.differs and not p.is_new and not p.is_gone
+                 and (not (p.version).listed or (p.version).deprecation is not null)), '{}'),
+           coalesce(array_agg(p.item) filter (where p.differs and not p.is_gone), '{}'),
+           count(*) filter (where p.differs and not p.is_new and not p.is_gone),
+           count(*) filter (where not p.is_gone)
+      into v_difference
+      from paired p;
+    return v_difference;
+end;
+$$;
+
 -- Writes the difference between a mirror and what was staged. The repository is held exclusively.
 create function pkgdb.apply_update(p_locked pkgdb.locked_update, p_actor text)
 returns jsonb
@@ -236,77 +298,32 @@ as $$
 declare
     v_repository pkgdb.repository := p_locked.repository;
     v_update     pkgdb.mirror_update := p_locked.mirror_update;
-    v_wanted     pkgdb.mirror_item[];
-    v_new        pkgdb.mirror_item[];
-    v_gone       pkgdb.member[];
-    v_kept       pkgdb.package_version[];
+    v_difference pkgdb.mirror_difference := pkgdb.compare_update(p_locked);
     v_tags       pkgdb.tag[];
-    v_protected  bigint;
-    v_changed    bigint;
+    v_kept_out   bigint;
 begin
-    v_wanted := array(select w from pkgdb.wanted_items(p_locked) w);
-    select count(*) into v_protected
+    select count(*) into v_kept_out
       from pkgdb.mirror_item i
      where i.namespace = v_update.namespace and i.update_id = v_update.update_id
        and pkgdb.is_kept_out(v_repository, i);
-
-    -- What is there and is not wanted just so, and what is wanted and not there just so.
-    select coalesce(array_agg(
-               (v.namespace, v.registration_id, v.version_id, v_repository.epoch)::pkgdb.member)
-               filter (where w.content is distinct from c.content), '{}'),
-           coalesce(array_agg(v)
-               filter (where w.content is distinct from c.content and w.content is not null
-                         and (not v.listed or v.deprecation is not null)), '{}'),
-           count(*) filter (where w.content is distinct from c.content and w.content is not null)
-      into v_gone, v_kept, v_changed
-      from pkgdb.registration g
-      join pkgdb.package_version v
-        on v.namespace = g.namespace and v.registration_id = g.registration_id
-       and v.status in ('available', 'quarantined')
-      left join pkgdb.mirror_version c
-        on c.namespace = v.namespace and c.registration_id = v.registration_id
-       and c.version_id = v.version_id
-      left join unnest(v_wanted) w
-        on w.ecosystem = g.ecosystem and w.normalized_name = g.normalized_name
-       and w.normalized_version = v.normalized_version and w.variant = v.variant
-     where g.namespace = v_update.namespace and g.repository_id = v_repository.repository_id;
-    v_new := array(
-        select w
-          from unnest(v_wanted) w
-          left join (
-               select g.ecosystem, g.normalized_name, v.normalized_version, v.variant, c.content
-                 from pkgdb.registration g
-                 join pkgdb.package_version v
-                   on v.namespace = g.namespace
-                  and v.registration_id = g.registration_id
-                  and v.status in ('available', 'quarantined')
-                 join pkgdb.mirror_version c
-                   on c.namespace = v.namespace
-                  and c.registration_id = v.registration_id and c.version_id = v.version_id
-                where g.namespace = v_update.namespace
-                  and g.repository_id = v_repository.repository_id) l
-            on l.ecosystem = w.ecosystem and l.normalized_name = w.normalized_name
-           and l.normalized_version = w.normalized_version and l.variant = w.variant
-           and l.content = w.content
-         where l.content is null
-         order by w.ecosystem, w.normalized_name, w.normalized_version, w.variant);
     v_tags := array(
         select t
-          from unnest(v_gone) m
+          from unnest(v_difference.gone) m
           join pkgdb.tag t
             on t.namespace = m.namespace and t.registration_id = m.registration_id
            and t.version_id = m.version_id);
 
-    perform pkgdb.bury_members(v_repository, v_gone, p_actor);
-    perform pkgdb.insert_staged(v_repository, v_new, p_actor);
-    perform pkgdb.keep_overlay(v_repository, v_new, v_kept, v_tags, p_actor);
+    perform pkgdb.bury_members(v_repository, v_difference.gone, p_actor);
+    perform pkgdb.insert_staged(v_repository, v_difference.new, p_actor);
+    perform pkgdb.keep_overlay(
+        v_repository, v_difference.new, v_difference.kept, v_tags, p_actor);
     return jsonb_build_object(
-        'added', cardinality(v_new) - v_changed,
-        'removed', cardinality(v_gone) - v_changed,
-        'changed', v_changed,
-        'unchanged', cardinality(v_wanted) - cardinality(v_new),
-        'protected', v_protected,
-        'filtered', v_update.staged - cardinality(v_wanted) - v_protected);
+        'added', cardinality(v_difference.new) - v_difference.changed,
+        'removed', cardinality(v_difference.gone) - v_difference.changed,
+        'changed', v_difference.changed,
+        'unchanged', v_difference.wanted - cardinality(v_difference.new),
+        'protected', v_kept_out,
+        'filtered', v_update.staged - v_difference.wanted - v_kept_out);
 end;
 $$;
 
@@ -320,8 +337,20 @@ set plan_cache_mode = force_generic_plan  -- foreign keys are checked by plans, 
 as $$
 declare
     v_chunk constant integer := 5000;
+    v_now   timestamptz := pkgdb.clock();
     v_items pkgdb.bulk_item[];
 begin
+    -- All blobs first, in order of digest: chunk by chunk two updates could wait for each other.
+    insert into pkgdb.blob (namespace, sha256, size, created_at)
+    select distinct on (f.sha256) p_repository.namespace, f.sha256, f.size, v_now
+      from unnest(p_items) i
+      cross join lateral unnest(pkgdb.read_files(coalesce(i.item -> 'files', '[]'))) f
+     where not exists (
+        select from pkgdb.blob b
+         where b.namespace = p_repository.namespace and b.sha256 = f.sha256
+        offset 0)
+     order by f.sha256
+    on conflict do nothing;
     for v_start in 1 .. cardinality(p_items) by v_chunk
     loop
         v_items := array(

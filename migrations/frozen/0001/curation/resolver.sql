@@ -139,30 +139,28 @@ begin
     return query
     with node as materialized (
         select n.* from unnest(p_graph.nodes) n
-    ), relation as materialized (
-        select n.ecosystem, n.variant, r.*
-          from unnest(p_graph.relations) r
-          join node n on n.id = r.id
     ), provider as materialized (
         select n.ecosystem, n.name, n.variant, n.key, null::text as scheme,
                null::text as version
           from node n
           join unnest(p_having) h (id) on h.id = n.id
          union all
-        select r.ecosystem, r.name, r.variant,
+        select n.ecosystem, r.name, n.variant,
                case when r.lower_key = r.upper_key then r.lower_key end, r.scheme,
                case when r.lower_version = r.upper_version then r.lower_version end
-          from relation r
+          from unnest(p_graph.relations) r
+          join node n on n.id = r.id
           join unnest(p_having) h (id) on h.id = r.id
          where r.kind = 'provides'
     ), wanted as materialized (
-        select r.id, r.position, r.ecosystem, r.name, r.architecture, a.architecture as target,
+        select r.id, r.position, n.ecosystem, r.name, r.architecture, a.architecture as target,
                pkgdb.bound_key(r.scheme, r.lower_version, r.lower_key) as lower, r.lower_strict,
                pkgdb.bound_key(r.scheme, r.upper_version, r.upper_key) as upper, r.upper_strict
-          from relation r
+          from unnest(p_graph.relations) r
           join unnest(p_wanting) w (id) on w.id = r.id
+          join node n on n.id = r.id
           join unnest(p_architectures) a (architecture)
-            on r.variant in (a.architecture, 'all', '')
+            on n.variant in (a.architecture, 'all', '')
          where r.kind = any (p_kinds) and r.kind <> 'provides'
     )
     select w.id, w.target, w.position
