@@ -102,6 +102,15 @@ class Version:
     published: bool = True
     content: Any = None  # of a mirror: the item that it came with
 
+    @property
+    def blocked(self) -> bool:
+        """It is quarantined, or was when it was deleted."""
+        return self.status == "quarantined" or self.quarantine_reason is not None
+
+    def vanish(self) -> None:
+        self.quarantine_reason = (self.quarantine_reason or "") if self.blocked else None
+        self.status = "pending_destruction"
+
     def digests(self) -> list[str]:
         return [file.sha256 for file in self.files.values()]
 
@@ -167,6 +176,7 @@ class Registration:
     ghosts: list[Version] = field(default_factory=list)
     tags: dict[str, Identity] = field(default_factory=dict)
     tombstones: dict[Identity, dict[str, str]] = field(default_factory=dict)
+    blocked: dict[Identity, str] = field(default_factory=dict)  # when they were deleted: why
 
     @property
     def normalized(self) -> str:
@@ -435,7 +445,7 @@ class Model:
                 publication.version.removed += publication.files.values()
                 self._end(publication, "aborted", keep=True)
             for version in registration.versions.values():
-                version.status = "pending_destruction"
+                version.vanish()
             registration.ghosts += registration.versions.values()
             registration.versions.clear()
         dropped.live = False
@@ -676,6 +686,7 @@ class Model:
         ):
             held.version.status = "quarantined"
             held.version.quarantine_reason = f"validator {validator} failed"
+            self._mark_ghosts(held.registration, held.version, held.version.quarantine_reason)
             outcome = self._touch(held.registration, "quarantined", held.version)[0]
         return outcome, said[1], said[2]
 
@@ -888,6 +899,8 @@ class Model:
         if repository is None:
             if items is not None:
                 raise ModelError("RG400")
+            if not self.events and not self.backends:
+                raise ModelError("RG404")  # there is no namespace yet
             return self._insert_snapshot(Snapshot(snapshot, None, []))
         where = self._lock(repository, exclusive=True)
         if where.kind == "mirror" and not where.updated:
@@ -1085,7 +1098,7 @@ class Model:
         moved: bool = False,
     ) -> Any:
         found = [m for m in self._members(source) if any(matches(query, m) for query in queries)]
-        members = [member for member in found if member.version.status != "quarantined"]
+        members = [member for member in found if not member.version.blocked]
         revision, before = where.revision, self.copy() if dry_run else self
         added: list[Member] = []
         removed: list[Member] = []
@@ -1093,7 +1106,8 @@ class Model:
             there = self._find(where, member.registration.name)
             live = there.versions.get(member.version.identity) if there else None
             mine = there is not None and there.repository is where
-            if there and live and mine and replace and not copied(live, member):
+            there_now = live is not None and live.published and mine
+            if there and live and there_now and replace and not copied(live, member):
                 self._check_removable(where)
                 removed.append(Member(there, live, {}, where.epoch))
                 self._bury(there, live, "deleted")
@@ -1260,7 +1274,7 @@ class Model:
 
     def commit_mirror_update(self, update: Number, fence: int) -> Any:
         held = self._update(update, exclusive=True)
-        if held.status == "committed":
+        if held.status == "committed" and held.fence == fence:
             return updated(held, "unchanged")
         self._check_update(held, fence)
         where = held.repository
@@ -1281,14 +1295,16 @@ class Model:
             place: [t for t, i in there[place].registration.tags.items() if i == place[1:]]
             for place in replaced
         }
-        quarantined = {p for p in replaced if there[p].version.status == "quarantined"}
         self._bury_members([member for place, member in there.items() if place not in same])
         for place in sorted(wanted.keys() - same):
             registration, new = self._insert_item(where, wanted[place])
             if place in replaced:
-                old = there[place].version
-                self._keep_overlay(old, registration, new, place in quarantined)
+                self._keep_overlay(there[place].version, registration, new)
                 registration.tags.update(dict.fromkeys(tags[place], new.identity))
+            if new.identity in registration.blocked:
+                why = registration.blocked[new.identity]
+                new.status, new.quarantine_reason = "quarantined", why
+                self._touch(registration, "quarantined", new)
         held.report = {
             "added": len(wanted.keys() - there.keys()),
             "removed": len(there.keys() - wanted.keys()),
@@ -1304,7 +1320,7 @@ class Model:
 
     def abort_mirror_update(self, update: Number, fence: int) -> Any:
         held = self._update(update)
-        if held.status == "aborted":
+        if held.status == "aborted" and held.fence == fence:
             return updated(held, "unchanged")
         self._check_update(held, fence)
         held.status, held.items = "aborted", {}
@@ -1319,16 +1335,12 @@ class Model:
         self._touch(registration, "created", new)
         return registration, new
 
-    def _keep_overlay(
-        self, old: Version, registration: Registration, new: Version, quarantined: bool
-    ) -> None:
-        if not (quarantined or not old.listed or old.deprecation is not None):
+    def _keep_overlay(self, old: Version, registration: Registration, new: Version) -> None:
+        if old.listed and old.deprecation is None:
             return
-        new.status = "quarantined" if quarantined else "available"
         new.listed, new.yank_reason = old.listed, old.yank_reason
-        new.deprecation, new.quarantine_reason = old.deprecation, old.quarantine_reason
-        event = "quarantined" if quarantined else "deprecated" if old.listed else "yanked"
-        self._touch(registration, event, new)
+        new.deprecation = old.deprecation
+        self._touch(registration, "deprecated" if old.listed else "yanked", new)
 
     def _update(self, number: Number, exclusive: bool = False) -> Update:
         if number is None:
@@ -1388,6 +1400,7 @@ class Model:
         if found.status == "quarantined" and found.quarantine_reason == reason:
             return self._unchanged(registration)
         found.status, found.quarantine_reason = "quarantined", reason
+        self._mark_ghosts(registration, found, reason or "")
         return self._touch(registration, "quarantined", found)
 
     def release_quarantine(self, **version: Any) -> Any:
@@ -1395,7 +1408,14 @@ class Model:
         if found.status == "available":
             return self._unchanged(registration)
         found.status, found.quarantine_reason = "available", None
+        self._mark_ghosts(registration, found, None)
         return self._touch(registration, "released", found)
+
+    def _mark_ghosts(self, registration: Registration, version: Version, why: str | None) -> None:
+        """Snapshots may contain what was deleted of a version."""
+        for ghost in registration.ghosts:
+            if ghost.identity == version.identity and ghost.published:
+                ghost.quarantine_reason = why
 
     def delete_version(
         self,
@@ -1453,6 +1473,7 @@ class Model:
         back.files = dict(ghost.files)
         self._check_stored(where, [{"sha256": f.sha256} for f in back.files.values()])
         registration.versions[identity] = back
+        registration.blocked.pop(identity, None)
         for filename in ["", *back.files]:
             tombstones.pop(filename, None)
         return self._touch(registration, "restored", back)
@@ -1682,7 +1703,7 @@ class Model:
                     for d in self.distributions
                     for component, source in d.components.items()
                     for member in self._members(source)
-                    if member.version.status != "quarantined"
+                    if not member.version.blocked
                 ],
                 "mirrors": [
                     [r.name, r.release, r.updated]
@@ -1931,7 +1952,11 @@ class Model:
         tombstones = registration.tombstones.setdefault(identity, {})
         tombstones[""] = digest(version.metadata)
         tombstones.update((name, f.sha256) for name, f in version.files.items())
-        version.status = "pending_destruction"
+        registration.blocked.pop(identity, None)
+        if version.status == "quarantined":
+            registration.blocked[identity] = version.quarantine_reason or ""
+        version.vanish()
+        registration.repository.release = None  # of a mirror: it is to come back
         del registration.versions[identity]
         registration.ghosts.append(version)
         return self._touch(registration, event, version)
@@ -2201,8 +2226,7 @@ def copied(version: Version, copy: Member) -> bool:
     """Whether it has what the copy would give it."""
     there = {filename: (f.sha256, f.role) for filename, f in version.files.items()}
     wanted = {filename: (f.sha256, f.role) for filename, f in copy.files.items()}
-    published = version.status != "processing"
-    return published and (version.metadata, there) == (copy.version.metadata, wanted)
+    return (version.metadata, there) == (copy.version.metadata, wanted)
 
 
 def difference(had: Member | None, has: Member | None) -> list[Any]:

@@ -270,6 +270,9 @@ begin
     loop
         perform pkgdb.end_publications(v_version, 'the version was deleted');
     end loop;
+    if p_members = '{}' then
+        return;
+    end if;
     perform pkgdb.forget_release(p_repository);
     delete from pkgdb.tag t
      using unnest(p_members) m

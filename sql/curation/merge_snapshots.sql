@@ -89,17 +89,19 @@ begin
     return array(
         select distinct on (t.normalized_name, t.variant, t.ecosystem) t.member
           from (select c.*,
-                       count(*) over (
-                           partition by c.normalized_name, c.variant, c.ecosystem) as twins
+                       min(c.version_id) over package <> max(c.version_id) over package
+                       as has_twins
                   from (select r.*, first_value(r.version_key) over highest as highest_key,
                                first_value(r.version) over highest as highest_version
                           from pkgdb.source_rows(p_sources) r
                         window highest as (
                             partition by r.normalized_name, r.variant, r.ecosystem
                             order by r.version_key desc, r.version desc)) c
-                 where c.version_key = c.highest_key and c.version = c.highest_version) t
+                 where c.version_key = c.highest_key and c.version = c.highest_version
+                window package as (
+                    partition by c.normalized_name, c.variant, c.ecosystem)) t
          order by t.normalized_name, t.variant, t.ecosystem,
-                  case when t.twins > 1 then pkgdb.member_digest(t.member) end desc,
+                  case when t.has_twins then pkgdb.member_digest(t.member) end desc,
                   t.version_id desc, (t.member).epoch desc);
 end;
 $$;

@@ -67,6 +67,7 @@ $$;
 create function pkgdb.stage_files(p_locked pkgdb.locked_update)
 returns void
 language plpgsql
+set plan_cache_mode = force_generic_plan  -- the same small statements for each file
 as $$
 declare
     v_namespace text := (p_locked.repository).namespace;

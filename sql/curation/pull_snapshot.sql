@@ -171,7 +171,7 @@ begin
             on v.namespace = m.namespace and v.registration_id = m.registration_id
            and v.version_id = m.version_id
          order by g.ecosystem, g.normalized_name, v.variant, v.version_key desc, v.version desc,
-                  pkgdb.member_digest(m) desc, v.version_id desc);
+                  v.version_id desc);
 end;
 $$;
 

@@ -29,6 +29,7 @@ begin
     v_registration := v_locked.registration;
     v_version := pkgdb.published_version(v_registration, p_version, p_variant);
 
+    perform pkgdb.mark_ghosts(v_version, null);
     if v_version.status = 'available' then
         v_result := pkgdb.unchanged(v_registration, v_version);
     else
@@ -36,7 +37,6 @@ begin
            set status = 'available', quarantine_reason = null
          where v.namespace = p_namespace and v.registration_id = v_version.registration_id
            and v.version_id = v_version.version_id;
-        perform pkgdb.mark_ghosts(v_version, null);
         v_result := pkgdb.touch(v_registration, v_version, 'released', p_actor);
     end if;
     perform pkgdb.end_request(v_request, to_jsonb(v_result));

@@ -35,7 +35,8 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
         Edit("collect_blobs", r"for update skip locked\);\s+v_unneeded", "); v_unneeded"),
     ),
     "second look at blobs": (
-        Edit("collect_blobs", r"where not exists \(\s+select from pkgdb\.file f[^)]*\)[^;]*;", ");"),
+        Edit("collect_blobs", r"where not exists \(\s+select from pkgdb\.file f[^)]*\)[^;]*;",
+             ");"),
     ),
     "last look at copies": (
         Edit("collect_blobs", r"or not pkgdb\.is_last_copy\([^)]*\)", "or true"),

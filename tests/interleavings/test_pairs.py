@@ -180,7 +180,9 @@ UNSAFE = {
         "create_snapshot", r"lock_repository\(p_namespace, p_repository, true\)",
         "lock_repository(p_namespace, p_repository)",
     ),
-    "snapshots do not end an epoch": Edit("create_snapshot", r"epoch = r\.epoch \+ 1", "epoch = r.epoch"),
+    "snapshots do not end an epoch": Edit(
+        "create_snapshot", r"epoch = r\.epoch \+ 1", "epoch = r.epoch"
+    ),
     "sources are not locked": Edit(
         "lock_snapshots", r"perform pkgdb\.lock_keys\(variadic array\(.*?\)\);"
     ),

@@ -58,36 +58,35 @@ comment on function pkgdb.commit_mirror_update is
     'lock held shared, 55P03 lock timeout.';
 grant execute on function pkgdb.commit_mirror_update to pkgdb_operator;
 
--- The staged items that the mirror's filter lets in, apart from names that are kept out.
-create function pkgdb.wanted_items(p_locked pkgdb.locked_update)
+-- The staged items that the mirror's filter lets in, apart from names that are protected or
+-- reserved: those are not for upstream to fill. Or just these.
+create function pkgdb.wanted_items(
+    p_locked pkgdb.locked_update, p_kept_out boolean default false
+)
 returns setof pkgdb.mirror_item
 language plpgsql
 stable
 as $$
+declare
+    v_all boolean := p_kept_out or not pkgdb.has_filter(p_locked.mirror_update);
 begin
     return query
     select i.*
       from pkgdb.mirror_item i
+      left join lateral (
+           select true as reserved
+             from pkgdb.registration r
+            where r.namespace = i.namespace
+              and r.scope_id = (p_locked.repository).repository_id
+              and r.ecosystem = i.ecosystem and r.normalized_name = i.normalized_name
+              and r.status = 'reserved'
+           offset 0) k on true
      where i.namespace = (p_locked.mirror_update).namespace
        and i.update_id = (p_locked.mirror_update).update_id
-       and (i.wanted or not pkgdb.has_filter(p_locked.mirror_update))
-       and not pkgdb.is_kept_out(p_locked.repository, i);
-end;
-$$;
-
--- Whether the name of an item is protected or reserved: it is not for upstream to fill.
-create function pkgdb.is_kept_out(p_repository pkgdb.repository, p_item pkgdb.mirror_item)
-returns boolean
-language plpgsql
-stable
-as $$
-begin
-    return pkgdb.is_protected(p_repository.protected_names, p_item.normalized_name)
-        or exists (
-            select from pkgdb.registration r
-             where r.namespace = p_item.namespace
-               and r.scope_id = p_repository.repository_id and r.ecosystem = p_item.ecosystem
-               and r.normalized_name = p_item.normalized_name and r.status = 'reserved');
+       and (v_all or i.wanted)
+       and p_kept_out = (
+            k.reserved is not null
+            or pkgdb.is_protected((p_locked.repository).protected_names, i.normalized_name));
 end;
 $$;
 
@@ -302,10 +301,7 @@ declare
     v_tags       pkgdb.tag[];
     v_kept_out   bigint;
 begin
-    select count(*) into v_kept_out
-      from pkgdb.mirror_item i
-     where i.namespace = v_update.namespace and i.update_id = v_update.update_id
-       and pkgdb.is_kept_out(v_repository, i);
+    select count(*) into v_kept_out from pkgdb.wanted_items(p_locked, true) w;
     v_tags := array(
         select t
           from unnest(v_difference.gone) m

@@ -226,20 +226,31 @@ begin
         return;
     end if;
     select t.name, t.version, t.variant into v_clash
-      from (select min(g.name) as name, min(v.version) as version, v.variant,
-                   array_agg(distinct m) as members
+      from (select min(g.name) as name, min(v.version) as version, v.variant, m.namespace,
+                   min(m.registration_id) as registration_id, min(m.version_id) as version_id,
+                   min(m.version_id) <> max(m.version_id) as has_twins, min(m.epoch) as first,
+                   max(m.epoch) as last,
+                   array_agg(distinct (m.namespace, m.registration_id, m.version_id, m.epoch
+                                      )::pkgdb.member) as members
               from pkgdb.component_members(p_distribution) m
               join pkgdb.registration g
-                on g.namespace = m.namespace
-               and g.registration_id = m.registration_id
+                on g.namespace = m.namespace and g.registration_id = m.registration_id
                and g.ecosystem = p_distribution.ecosystem
               join pkgdb.package_version v
-                on v.namespace = m.namespace
-               and v.registration_id = m.registration_id and v.version_id = m.version_id
-             group by g.normalized_name, v.normalized_version, v.variant
+                on v.namespace = m.namespace and v.registration_id = m.registration_id
+               and v.version_id = m.version_id
+             group by m.namespace, g.normalized_name, v.normalized_version, v.variant
             having count(distinct m) > 1) t
-     where (select count(distinct pkgdb.member_digest(u)) > 1
-              from unnest(t.members) u)
+     -- The very same version at two epochs differs if files came or went between them.
+     where case
+         when t.has_twins then (
+             select count(distinct d.digest) > 1 from pkgdb.member_digests(t.members) d)
+         else exists (
+             select from pkgdb.file f
+              where f.namespace = t.namespace and f.registration_id = t.registration_id
+                and f.version_id = t.version_id
+                and (f.added_epoch > t.first and f.added_epoch <= t.last
+                     or f.removed_epoch > t.first and f.removed_epoch <= t.last)) end
      order by t.name, t.version, t.variant
      limit 1;
     if found then

@@ -123,6 +123,7 @@ begin
      where v.namespace = v_publication.namespace
        and v.registration_id = v_version.registration_id
        and v.version_id = v_version.version_id;
+    perform pkgdb.mark_ghosts(v_version, coalesce(p_reason, ''));
     perform pkgdb.touch(
         (p_held.locked).registration, v_version, 'quarantined', p_actor);
     return 'quarantined';
