@@ -2212,9 +2212,10 @@ def replaced(members: list[Member], new: list[Member], whole: bool) -> list[Memb
 
 
 def changed(before: list[Member], after: list[Member]) -> list[tuple[str, ...]]:
-    had, has = ({member.version for member in members} for members in (before, after))
-    removed = [member for member in before if member.version not in has]
-    added = [member for member in after if member.version not in had]
+    """A version that has other files now was removed and added."""
+    had, has = ({(m.version, m.digest()) for m in members} for members in (before, after))
+    removed = [m for m in before if (m.version, m.digest()) not in has]
+    added = [m for m in after if (m.version, m.digest()) not in had]
     return sorted([*named("remove", removed), *named("add", added)])
 
 

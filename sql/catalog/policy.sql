@@ -122,6 +122,7 @@ begin
             when v_key in ('url', 'distribution') then
                 jsonb_typeof(v_value) = 'string' and v_value <> '""'
                 and v_value #>> '{}' !~ '[[:cntrl:]]'
+                and v_value #>> '{}' !~ '://[^/]*@'  -- readers see it: no passwords
             when v_key in ('components', 'architectures') then case
                 when jsonb_typeof(v_value) = 'array' then not exists (
                     select from jsonb_array_elements(v_value) e (name)

@@ -86,7 +86,8 @@ begin
        and (v_all or i.wanted)
        and p_kept_out = (
             k.reserved is not null
-            or pkgdb.is_protected((p_locked.repository).protected_names, i.normalized_name));
+            or (p_locked.repository).protected_names <> '{}'
+            and pkgdb.is_protected((p_locked.repository).protected_names, i.normalized_name));
 end;
 $$;
 

@@ -123,7 +123,7 @@ begin
         v_locked := pkgdb.held_name(p_repository, v_ecosystem, v_copy.name);
         v_version := pkgdb.live_version(v_locked, v_copy.version, v_copy.variant);
         v_before := v_version.version_id;
-        if p_replace and v_version.status in ('available', 'quarantined')
+        if p_replace and v_version.status = 'available'
             and not pkgdb.is_copy(v_version, v_copy)
         then
             perform pkgdb.check_removable(p_repository);

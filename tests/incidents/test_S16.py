@@ -34,9 +34,12 @@ def opposite(world: World, first: Call, second: Call) -> list[str]:
     """Both need repositories aa and bb. The first waits for aa; the second comes, with bb if it is
     taken first; then aa is free."""
     gate = world.connect()
+    sessions = [world.session(), world.session()]
     with gate.transaction():
         gate.execute(f"{LOCK} from pkgdb.repository where name = 'aa'".encode())
-        sessions = world.start_all([first, second])
+        for session, each in zip(sessions, (first, second), strict=True):
+            session.start(each)
+            assert session.settle() == "lock"
     return sorted(session.answer() for session in sessions)
 
 

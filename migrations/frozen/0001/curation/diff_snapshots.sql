@@ -10,7 +10,7 @@ create type pkgdb.snapshot_difference as (
 );
 comment on type pkgdb.snapshot_difference is
     'added, removed, upgraded or downgraded (by the ecosystem''s order of versions), or changed: '
-    'the same version with other content.';
+    'the same version, or one of the same order, with other content.';
 
 create function pkgdb.diff_snapshots(
     p_namespace pkgdb.string, p_left pkgdb.string, p_right pkgdb.string
@@ -97,7 +97,8 @@ begin
                when p.right_version is null then 'removed'
                when p.on_both then 'changed'
                when p.left_key < p.right_key then 'upgraded'
-               else 'downgraded' end,
+               when p.left_key > p.right_key then 'downgraded'
+               else 'changed' end,
            p.ecosystem::text, p.name::text, p.variant::text, p.left_version::text,
            p.right_version::text
       from paired p
