@@ -62,7 +62,7 @@ class Pkgdb:
         self.publish(index.base(0, self.size))
         self.call("create_snapshot", "left", "main")
         with self.connection.pipeline():
-            for package in index.replaced(self.size) + index.removed(self.size):
+            for package in index.replaced(0, self.size) + index.removed(0, self.size):
                 self.delete(package.key)
         self.publish(index.newer(0, self.size) + index.added(0, self.size))
         self.call("create_snapshot", "right", "main")

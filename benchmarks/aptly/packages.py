@@ -73,24 +73,27 @@ class Index:
         """Other versions of some of them."""
         return [
             Package(package.name, package.version + "+changed", package.stanza)
-            for package in map(self._package, range(start, stop, CHANGED))
+            for package in self.replaced(start, stop)
         ]
 
-    def replaced(self, size: int) -> list[Package]:
-        return [self._package(n) for n in range(0, size, CHANGED)]
+    def replaced(self, start: int, stop: int) -> list[Package]:
+        return self._every(0, start, stop)
 
-    def removed(self, size: int) -> list[Package]:
-        return [self._package(n) for n in range(100, size, CHANGED)]
+    def removed(self, start: int, stop: int) -> list[Package]:
+        return self._every(100, start, stop)
 
     def added(self, start: int, stop: int) -> list[Package]:
         return [
             Package(f"{package.name}-added", package.version, package.stanza)
-            for package in map(self._package, range(start + 200, stop, CHANGED))
+            for package in self._every(200, start, stop)
         ]
 
     def edits(self) -> list[Package]:
         """What is added and taken away again while the clock runs."""
         return [Package(f"edit-{n}", "1.0-1", self.stanzas[n % self.real]) for n in range(EDITS)]
+
+    def _every(self, first: int, start: int, stop: int) -> list[Package]:
+        return [self._package(n) for n in range(start, stop) if n % CHANGED == first]
 
     def _package(self, number: int) -> Package:
         generation, place = divmod(number, self.real)

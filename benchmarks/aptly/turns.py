@@ -69,11 +69,14 @@ class Turns:
             self.edits = list(client.packages("repos/edits").values())
             there = client.packages("repos/main")
             client.ask("POST", "/repos/main/snapshots", {"Name": "left"})
-            gone = index.replaced(figures.size) + index.removed(figures.size)
+            gone = index.replaced(0, figures.size) + index.removed(0, figures.size)
             client.edit("DELETE", [there[package.key] for package in gone])
             for repository in ("newer", "added"):
                 client.edit("POST", list(client.packages(f"repos/{repository}").values()))
             client.ask("POST", "/repos/main/snapshots", {"Name": "right"})
+            for name in ("left", "right"):
+                if set(client.packages(f"snapshots/{name}")) != ours.snapshot(name):
+                    raise SystemExit(f"aptly and pkgdb do not have the same packages {name}")
 
     def round(self) -> None:
         seen: dict[str, dict[str, float]] = defaultdict(dict)
@@ -185,8 +188,6 @@ class Turns:
         found: dict[str, dict[str, int]] = {}
         with self.aptly.serving() as client:
             left, right = (set(client.packages(f"snapshots/{name}")) for name in ("left", "right"))
-            if self.ours.snapshot("left") != left or self.ours.snapshot("right") != right:
-                raise SystemExit("aptly and pkgdb do not have the same packages")
             for option, name in MERGES.items():
                 expected = merged(option, left, right)
                 found[name] = {

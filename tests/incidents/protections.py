@@ -270,7 +270,9 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
             "r.normalized_version",
         ),
     ),
-    "digests of ties": (Edit("merge_latest", r"case when t\.twins > 1.*?end desc,"),),
+    "digests of ties": (
+        Edit("merge_latest", r"case when \S+ then pkgdb\.member_digest\(t\.member\) end desc,"),
+    ),
     "one pass over the sources": (
         "drop function pkgdb.merge_latest(pkgdb.snapshot[])",
         """

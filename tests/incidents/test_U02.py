@@ -73,6 +73,7 @@ STATEMENTS_WITH_GHOSTS = {
     ("announce_filling", "backend"): IN_USE,
     ("backends", "backend"): "the operator's list: retired ones until nothing is left on them",
     ("bury_members", "package_version"): FOUND,
+    ("check_clashes", "file"): FROZEN,
     ("check_clashes", "package_version"): FROZEN,
     ("check_installation", "backend"): "retired ones are emptied as well",
     ("check_integrity", "blob_copy"): GHOSTS,

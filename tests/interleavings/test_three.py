@@ -34,7 +34,9 @@ MEETING: list[tuple[list[str], dict[str, Call]]] = [
 SCHEDULES = int(os.environ.get("PKGDB_TEST_SCHEDULES", "200"))
 
 
-@pytest.mark.parametrize("arranged, operations", MEETING, ids=["catalog", "curation", "mirrors"])
+@pytest.mark.parametrize(
+    ("arranged", "operations"), MEETING, ids=["catalog", "curation", "mirrors"]
+)
 async def test_three_sessions_end_as_in_a_serial_order(
     arranged: list[str], operations: dict[str, Call], dsn: str
 ) -> None:

@@ -82,8 +82,12 @@ BROKEN = {
     ),
     "what is served can be dropped": ("drop_snapshot", r"if exists \(.*?end if;", ""),
     "sources are forgotten": ("insert_sources", r"begin.*end;", "begin end;"),
-    "what is quarantined is served": ("without_quarantined", r"v.status <> 'quarantined'", "true"),
-    "the order of sources decides": ("merge_latest", r"c.version_key desc, c.version desc,", ""),
+    "what is quarantined is served": (
+        "without_quarantined",
+        r"where v.status <> 'quarantined' and v.quarantine_reason is null",
+        "",
+    ),
+    "the lowest is the latest": ("merge_latest", r"r.version_key desc", "r.version_key"),
 }
 # What would refuse as well where a function does not.
 BESIDES = {
