@@ -48,6 +48,7 @@ def test_fails_without_snapshot_names(world: World, way: str) -> None:
     race = furnished(world).without("snapshot names").race(EMPTY, WAYS[way])
     assert race == Race("created", "nothing", "created")
     assert snapshots(world) == ["left", "new", "new", "right"]
+    assert world.violated() == {"unique names"}
 
 
 def repositories(world: World) -> list[tuple[str, str]]:

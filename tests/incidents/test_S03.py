@@ -37,6 +37,7 @@ def test_two_to_one_name(world: World) -> None:
 def test_fails_without_snapshot_names(world: World) -> None:
     seen = two_to_one_name(world.without("snapshot names"))
     assert seen == (Race("renamed", "nothing", "renamed"), ["c", "c"])
+    assert world.violated() == {"unique names"}
 
 
 def two_of_one(world: World) -> tuple[Race, list[str]]:

@@ -44,6 +44,7 @@ def test_two_have_it_without_open_updates(world: World) -> None:
     """Each brings the mirror to what it found itself, and is told that all went well."""
     world.without("open updates")
     assert two_begin(world) == (Race("begun", "nothing", "begun"), 2)
+    assert world.violated() == {"unique names"}
     session = world.session()
     steps = [stage(1, 1, CURL), stage(2, 1, WGET), commit(1), commit(2)]
     assert [session.do(step) for step in steps] == ["staged", "staged", "committed", "committed"]

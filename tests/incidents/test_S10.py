@@ -53,6 +53,7 @@ def test_fails_without_endpoint_names(world: World) -> None:
     assert told == {"created": CLIENTS * ENDPOINTS}
     assert len(there) == CLIENTS * ENDPOINTS
     assert len(set(there)) == ENDPOINTS
+    assert world.violated() == {"unique names"}
 
 
 def crowd(world: World, calls: list[Call]) -> dict[str, int]:

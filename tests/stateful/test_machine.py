@@ -87,7 +87,6 @@ BROKEN = {
         r"where v.status <> 'quarantined' and v.quarantine_reason is null",
         "",
     ),
-    "the lowest is the latest": ("merge_latest", r"r.version_key desc", "r.version_key"),
 }
 # What would refuse as well where a function does not.
 BESIDES = {
