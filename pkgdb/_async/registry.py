@@ -1427,6 +1427,7 @@ class AsyncRegistry:
         """Copies of staged files that the mirror's backends do not have yet.
 
         Raises:
+            Conflict: RG409: the size of a blob is known otherwise.
             InvalidState: RG422: the update has ended.
         """
         rows = await self._rows(

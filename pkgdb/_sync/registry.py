@@ -1424,6 +1424,7 @@ class Registry:
         """Copies of staged files that the mirror's backends do not have yet.
 
         Raises:
+            Conflict: RG409: the size of a blob is known otherwise.
             InvalidState: RG422: the update has ended.
         """
         rows = self._rows(
