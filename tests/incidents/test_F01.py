@@ -18,7 +18,8 @@ POSITIONS_AT_INSERT = """
     begin
         insert into pkgdb.feed_event
         select new.namespace, nextval('public.position'), gen_random_uuid(), new.event_id,
-               new.event, new.repository_id, new.registration_id, new.version_id, new.revision,
+               new.event, new.repository_id, new.registration_id, new.version_id, new.snapshot_id,
+               new.distribution_id, new.revision,
                new.ecosystem, new.name, new.version, new.variant, new.actor, new.login,
                new.occurred_at, new.occurred_at;
         return null;
