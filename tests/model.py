@@ -1106,7 +1106,7 @@ class Model:
             there = self._find(where, member.registration.name)
             live = there.versions.get(member.version.identity) if there else None
             mine = there is not None and there.repository is where
-            there_now = live is not None and live.published and mine
+            there_now = live is not None and live.status == "available" and mine
             if there and live and there_now and replace and not copied(live, member):
                 self._check_removable(where)
                 removed.append(Member(there, live, {}, where.epoch))

@@ -217,7 +217,7 @@ beginning = st.one_of(
     ),
     st.builds(publish, **CONTENT).map(lambda asked: as_publication(asked, "side")),
 )
-fences = mostly(0, 1, -1, times=10)  # beside the one that is good
+fences = mostly(0, 1, -1, times=5)  # beside the one that is good
 steps = st.one_of(
     calls_of("renew_publication", fence=fences),
     calls_of("commit_publication", fence=fences, if_revision=revisions),
@@ -329,11 +329,20 @@ class CatalogMachine(RuleBasedStateMachine):
         shared=st.booleans(),
         stored=st.booleans(),
         frozen=mostly(True, False, times=3),
+        blocked=st.booleans(),
+        begun=st.booleans(),
     )
     def create(
-        self, policy: dict[str, Any], shared: bool, stored: bool = False, frozen: bool = False
+        self,
+        policy: dict[str, Any],
+        shared: bool,
+        stored: bool = False,
+        frozen: bool = False,
+        blocked: bool = False,
+        begun: bool = False,
     ) -> None:
-        """Both repositories, sharing their names or not, one of them perhaps with a backend."""
+        """Both repositories, sharing their names or not, one of them perhaps with a backend; perhaps
+        snapshots of a version that is now gone or blocked, and a publication that is on its way."""
         scope = {"name_scope": "namespace" if shared else "ecosystem", "validators": {}}
         self.do(self.ask(0, call("create_repository", repository="main", policy=policy | scope)))
         self.do(self.ask(0, call("create_repository", repository="other", policy=scope)))
@@ -347,13 +356,18 @@ class CatalogMachine(RuleBasedStateMachine):
             required = {"repository": "other", "backend": "disk"}
             self.do(self.ask(0, call("set_repository_backend", **required)))
         self.do(self.commit(0))
+        if begun:
+            content = {"name": "lib", "version": "3.0", "files": [file("a.whl", "x")]}
+            begin = as_publication(publish("other", **content))
+            self.do(self.ask(0, begin, commits=True))
         if frozen:  # before and after a version went
             first, second = (
                 call("create_snapshot", snapshot=name, repository="main") for name in ("s1", "s2")
             )
             gone = {"repository": "main", "name": "pkg", "version": "1.0"}
-            deleted = call("quarantine" if policy.get("immutable") else "delete_version", **gone)
-            for asked in (first, deleted, second):
+            blocked = blocked or policy.get("immutable", False)
+            removed = call("quarantine" if blocked else "delete_version", **gone)
+            for asked in (first, removed, second):
                 self.do(self.ask(0, asked, commits=True))
 
     @rule(choice=choices, asked=publishing, commits=st.booleans())
@@ -456,7 +470,12 @@ class CatalogMachine(RuleBasedStateMachine):
             return
         arguments = dict(asked.arguments)
         if asked.function in STATES:
-            fitting = [c for c in self.model.copies if c.state in STATES[asked.function]]
+            tried = asked.function != "verify_copy"
+            fitting = [
+                c
+                for c in self.model.copies
+                if c.state in STATES[asked.function] and c.attempts >= tried
+            ]
             if not fitting:
                 return
             copy = fitting[aim % len(fitting)]
@@ -464,7 +483,7 @@ class CatalogMachine(RuleBasedStateMachine):
             if asked.function == "verify_copy":
                 arguments["found_sha256"] = copy.sha256 if arguments.pop("found") else None
             else:
-                arguments["attempt"] = copy.attempts - (aim % 11 == 0)
+                arguments["attempt"] = copy.attempts + (aim % 11 == 0)
         self.do(self.by_itself(Call(asked.function, arguments)))
 
     @rule()
@@ -649,9 +668,10 @@ class CatalogMachine(RuleBasedStateMachine):
 
     async def by_itself(self, asked: Call) -> None:
         """A call in a transaction of its own."""
+        ids = await self.ids(asked)
         self.model.begin()
         expected = self.model.outcome(asked)
-        outcome = await self.sessions.observe(self.namespace, asked, await self.ids(asked))
+        outcome = await self.sessions.observe(self.namespace, asked, ids)
         assert outcome == expected, f"{asked} answers {outcome}, not {expected}"
         await self.compare()
 

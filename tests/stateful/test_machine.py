@@ -115,6 +115,11 @@ def test_the_machine_catches_a_broken_function(
         run_state_machine_as_test(
             partial(CatalogMachine, registry),
             settings=settings(
-                SETTINGS, max_examples=300, phases=[Phase.generate], database=None, derandomize=True
+                # It ends with the first that is caught: this only says when to give up.
+                SETTINGS,
+                max_examples=5000,
+                phases=[Phase.generate],
+                database=None,
+                derandomize=True,
             ),
         )
