@@ -738,7 +738,7 @@ class Model:
     def lapse(self) -> None:
         """Not a function of the interface: the end of every lease comes."""
         for leased in [*self.publications, *self.updates]:
-            leased.lease_until = -1
+            leased.lease_until = float("-inf")
 
     def advance(self, minutes: float) -> None:
         """Not a function of the interface: time passes."""
@@ -1567,6 +1567,9 @@ class Model:
             if not self._claimed(dropped) and not shown:
                 self.repositories.remove(dropped)
                 repositories += 1
+        for update in self.updates:
+            if update.status == "open" and update.lease_until <= self.now - 7 * DAY:
+                update.status, update.items = "aborted", {}
         return versions, files, pinned, 0, repositories, 0, 0
 
     def _is_pinned(self, version: Version, file: File | None = None) -> bool:

@@ -180,17 +180,7 @@ begin
     get diagnostics v_report.requests = row_count;
 
     v_report.publications := pkgdb.purge_publications(p_namespace, v_now, p_limit);
-    with g as materialized (
-        select u.update_id
-          from pkgdb.mirror_update u
-         where u.namespace = p_namespace and u.expires_at <= v_now
-         order by u.expires_at
-         limit p_limit
-           for update skip locked)
-    delete from pkgdb.mirror_update u
-     using g
-     where u.namespace = p_namespace and u.update_id = g.update_id;
-
+    v_more := v_more || pkgdb.purge_updates(p_namespace, v_now, p_limit);
     v_report.repositories := pkgdb.purge_dropped(p_namespace, v_before, p_limit);
     delete from pkgdb.backend b
      where b.namespace = p_namespace and b.status = 'retired'
@@ -207,7 +197,8 @@ comment on function pkgdb.purge is
     'Removes versions and files that were deleted, or failed, at least p_older_than ago and that '
     'no snapshot contains; at most p_limit of each per call, of one repository or of all; '
     'besides, expired request keys, publications and mirror updates that ended a week ago, and '
-    'what is left of dropped repositories and retired backends. Bytes stay for the collector. '
+    'what is left of dropped repositories and retired backends. Ends mirror updates whose lease '
+    'ended a week ago. Bytes stay for the collector. '
     'Several purges at once share the work. Errors: RG400 malformed argument, RG404 no such '
     'repository, RG405 isolation level.';
 grant execute on function pkgdb.purge to pkgdb_operator;
@@ -234,6 +225,43 @@ begin
      where p.namespace = p_namespace and p.publication_id = any (v_publications);
     get diagnostics v_removed = row_count;
     return v_removed;
+end;
+$$;
+
+-- Ends updates of mirrors that nobody has gone on with for a week after their lease, and removes
+-- those that ended a week ago. The row says who is at an update: nothing else need be locked.
+-- Returns the digests of what they brought.
+create function pkgdb.purge_updates(p_namespace text, p_now timestamptz, p_limit integer)
+returns bytea[]
+language plpgsql
+as $$
+declare
+    v_update  pkgdb.mirror_update;
+    v_digests bytea[] := array[]::bytea[];
+begin
+    for v_update in
+        select *
+          from pkgdb.mirror_update u
+         where u.namespace = p_namespace and u.status = 'open'
+           and u.lease_until <= p_now - interval '7 days'
+         order by u.lease_until
+         limit p_limit
+           for update skip locked
+    loop
+        v_digests := v_digests
+            || pkgdb.end_update(v_update, 'aborted', 'nobody went on with it after its lease');
+    end loop;
+    with g as materialized (
+        select u.update_id
+          from pkgdb.mirror_update u
+         where u.namespace = p_namespace and u.expires_at <= p_now
+         order by u.expires_at
+         limit p_limit
+           for update skip locked)
+    delete from pkgdb.mirror_update u
+     using g
+     where u.namespace = p_namespace and u.update_id = g.update_id;
+    return v_digests;
 end;
 $$;
 

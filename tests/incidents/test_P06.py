@@ -11,7 +11,6 @@ LASTING = {
     ("backend", "live"),
     ("blob_copy", "present"),
     ("file", "available"),
-    ("mirror_update", "open"),  # the next update takes it over, after its lease
     ("package_version", "available"),
     ("package_version", "quarantined"),  # a person decides
     ("publication", "committed"),  # goes with what it published
@@ -31,6 +30,7 @@ PASSING = {
     ("file", "processing"): "goes with its publication",
     ("mirror_update", "aborted"): "purge, after a week",
     ("mirror_update", "committed"): "purge, after a week",
+    ("mirror_update", "open"): "purge, a week after its lease",
     ("mirror_update", "superseded"): "purge, after a week",
     ("package_version", "failed"): "purge",
     ("package_version", "pending_destruction"): "purge",

@@ -122,6 +122,42 @@ def test_staging_renews_the_lease(world: World) -> None:
     assert world.session().do(begin_as("second")) == "in_progress"
 
 
+def test_given_up_for_good(world: World) -> None:
+    """Nobody comes for a week: what was staged goes, and with it the claim on its bytes."""
+    clock = Clock(world.db)
+    world.repository("up", "mirror")
+    world.given(begin_as("first"), stage(1, 1, CURL))
+    purge, staged = call("purge", "acme"), "select from pkgdb.mirror_item"
+    clock.advance(days=7)
+    world.given(purge)
+    assert world.db.execute(staged).rowcount == 1
+    clock.advance(hours=2)
+    world.given(purge)
+    assert world.db.execute(staged).rowcount == 0
+    assert world.session().do(stage(1, 1, CURL)) == "RG422"
+    assert world.session().do(begin_as("second")) == "begun"
+    assert world.violated() == set()
+
+
+@pytest.mark.parametrize("first", ["purge", "begin"])
+def test_whoever_comes_late_and_a_purge(world: World, first: str) -> None:
+    """They begin anew, or go on with it and the purge leaves it alone."""
+    clock = Clock(world.db)
+    world.repository("up", "mirror")
+    world.given(begin_as("first"), stage(1, 1, CURL))
+    clock.advance(days=8)
+    calls = [call("purge", "acme"), begin_as("second")]
+    if first == "purge":
+        race = world.race(*calls)
+        assert (race.waited, race.second) == ("row", "begun")
+    else:
+        race = world.race(*reversed(calls))
+        assert (race.first, race.waited) == ("resumed", "nothing")
+        assert world.session().do(commit(1, 2)) == "committed"
+        assert in_repository(world, "up") == ["curl 1"]
+    assert world.violated() == set()
+
+
 def test_all_or_nothing(world: World) -> None:
     """Readers see none of it before the commit; whoever ended an update ends it for good."""
     mirror(world, "up", CURL)

@@ -168,6 +168,8 @@ create unique index mirror_update_open_key
     where status = 'open';
 create index mirror_update_repository_idx
     on pkgdb.mirror_update (namespace, repository_id, update_id);
+create index mirror_update_lease_idx on pkgdb.mirror_update (namespace, lease_until)
+    where status = 'open';
 create index mirror_update_expiry_idx on pkgdb.mirror_update (namespace, expires_at)
     where expires_at is not null;
 
