@@ -150,28 +150,30 @@ class ArchiveRenderer:
             self._registry = AsyncRegistry(pool)
             while not self._stopping.is_set():
                 try:
-                    await self._round()
+                    failures = await self._round()
                 except (PkgdbError, OSError) as error:
                     if once:
                         raise
                     log.warning("%s", error)
+                else:
+                    if once and failures:
+                        raise ArchiveError("\n".join(map(str, failures.values())))
+                    self._report(failures)
                 if once:
                     break
                 with suppress(TimeoutError):
                     seconds = self._interval.total_seconds()
                     await asyncio.wait_for(self._stopping.wait(), seconds)
-        if once and self._failures:
-            raise ArchiveError("\n".join(map(str, self._failures.values())))
         return [self._done[key] for key in sorted(self._done)]
 
-    async def _round(self) -> None:
+    async def _round(self) -> dict[str, ArchiveError]:
+        """What could not be rendered, by distribution."""
         with self._folder.alone():
             for shelf in self._folder.shelves():
                 shelf.mend()
             try:
                 survey = await self._survey()
-                failures = self._remove(survey) | await self._render_all(survey)
-                self._report(failures)
+                return self._remove(survey) | await self._render_all(survey)
             finally:
                 await to_its_end(self._clean)
 

@@ -341,8 +341,8 @@ class CatalogMachine(RuleBasedStateMachine):
         blocked: bool = False,
         begun: bool = False,
     ) -> None:
-        """Both repositories, sharing their names or not, one of them perhaps with a backend; perhaps
-        snapshots of a version that is now gone or blocked, and a publication that is on its way."""
+        """Both repositories, sharing their names or not, one of them perhaps with a backend.
+        Perhaps snapshots of a version that is now gone or blocked; a publication on its way."""
         scope = {"name_scope": "namespace" if shared else "ecosystem", "validators": {}}
         self.do(self.ask(0, call("create_repository", repository="main", policy=policy | scope)))
         self.do(self.ask(0, call("create_repository", repository="other", policy=scope)))
