@@ -19,7 +19,6 @@ recognizes as half made.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -32,6 +31,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
+from pkgdb._lock import locked
 from pkgdb.archive.errors import ArchiveError
 from pkgdb.archive.listing import PoolFile
 
@@ -161,11 +161,7 @@ class Folder:
             BlockingIOError: Another process does.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / LOCK).open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(f"another renderer works in {self.path}") from error
+        with locked(self.path / LOCK, busy=f"another renderer works in {self.path}"):
             yield
 
     def shelf(self, prefix: str) -> Shelf:

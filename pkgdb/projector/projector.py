@@ -8,17 +8,17 @@ else; a projector that is killed does its last events again.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from pkgdb._lock import locked
 from pkgdb.errors import ConnectionFailed, Gone, NotFound, StaleRevision
 from pkgdb.models import BlobLocation, FeedEvent, StoredFile
 from pkgdb.projector.pages import Package, file_path, files_of, pages_of, roots, url_of
@@ -390,14 +390,8 @@ class Projector:
         for parent in (self._folder / path).relative_to(self._folder).parents[:-2]:
             _remove_empty(self._folder / parent)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with (self._folder / _LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(f"another projector works in {self._folder}") from error
-            yield
+    def _alone(self) -> AbstractContextManager[None]:
+        return locked(self._folder / _LOCK, busy=f"another projector works in {self._folder}")
 
 
 def _consumer_of(folder: Path, namespace: str, repository: str) -> str:

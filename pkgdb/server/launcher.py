@@ -11,7 +11,6 @@ else `nobody`. No folder above the base is ever changed.
 """
 
 import ctypes
-import fcntl
 import os
 import pwd
 import shutil
@@ -21,8 +20,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +30,7 @@ import psycopg
 from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
+from pkgdb._lock import locked
 from pkgdb.server.binaries import ServerError, find_bindir, server_version, wheel_install
 
 # What a user keeps is durable. Tests run the same server without waiting for a disk.
@@ -164,11 +164,8 @@ class Server:
                     f" {self.base}: name a folder outside of private ones in PKGDB_HOME"
                 )
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.base / "pkgdb.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self.base / "pkgdb.lock")
 
     def _account(self) -> pwd.struct_passwd | None:
         """Who runs the server: None for ourselves; for root the owner of the data, if any."""

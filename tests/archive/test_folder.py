@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pkgdb.archive.render
 from pkgdb.archive import ArchiveError
-from pkgdb.archive.folder import Folder, Place, checked
+from pkgdb.archive.folder import LOCK, Folder, Place, checked
 from tests.archive.support import DAY, Site, check, listing
 
 
@@ -301,6 +303,20 @@ def test_one_at_a_time(site: Site) -> None:
         other.alone().__enter__()
     with other.alone():
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not list them")
+def test_a_process_that_is_being_started_holds_nothing(site: Site) -> None:
+    """Between fork and exec it has a copy of each descriptor."""
+    with site.folder.alone():
+        (held,) = [
+            descriptor
+            for descriptor in Path("/proc/self/fd").iterdir()
+            if descriptor.exists() and descriptor.samefile(site.path / LOCK)
+        ]
+        copy = os.dup(int(held.name))
+    with site.folder.alone():
+        os.close(copy)
 
 
 async def cleaned_while_rendering(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
