@@ -43,6 +43,7 @@ from tests.faults.actors import (
     work,
 )
 from tests.incidents.protections import Edit, edit
+from tests.servers import kill
 from tests.support import PATIENCE, wait_until
 from tests.wrapper.proxy import Proxy, hang_up
 
@@ -246,16 +247,6 @@ class Machine:
     def digests(self, content: str) -> dict[str, str]:
         """The files of a content."""
         return {file.filename: file.sha256 for file, _ in self.contents[content]}
-
-    def kill(self) -> None:
-        """Every process of the server, as a power cut would; its files stay as they are."""
-        with psycopg.connect(self.server.dsn()) as connection:
-            others = connection.execute("select pid from pg_stat_activity").fetchall()
-        postmaster = self.server.pid
-        assert postmaster is not None
-        for pid in [postmaster, *(pid for (pid,) in others)]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
         self.server.stop()
@@ -478,7 +469,7 @@ class Case:
         self.db.execute("update public.turned set forward = forward + %s", [by])
 
     def crash(self) -> None:
-        self.machine.kill()
+        kill(self.machine.server)
         self.machine.server.start()
         self.database.reconnect()
 

@@ -3,7 +3,6 @@
 A cursor is a position and the incarnation of the event there.
 """
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +18,8 @@ from pkgdb.server import Server
 from tests.behaviour.calls import Calls
 from tests.conftest import scratch_folder
 from tests.feed.support import begin_elsewhere, publish_and_sequence, told
-from tests.support import libpq_environment, oracle, wait_until
+from tests.servers import base_backup
+from tests.support import libpq_environment, wait_until
 
 
 def cursor(acme: Calls, position: int) -> tuple[int, object]:
@@ -233,23 +233,6 @@ def test_a_restart_and_a_volume_put_back(folder, launch, opened):
     assert read_on(acme, kept) == [4, 5, 6]
     assert read_on(acme, ahead) == "RG412"
     assert acme.ask("select * from pkgdb.check_integrity()") == []
-
-
-def base_backup(primary: Server, base: Path) -> None:
-    """The files of a standby of a running server."""
-    program = primary.binaries() / "pg_basebackup"
-    command = [str(program) if program.exists() else oracle("pg_basebackup")]
-    command += ["--write-recovery-conf", "--no-sync", "--checkpoint=fast"]
-    base.mkdir()
-    (base / "pkgdb.lock").touch()
-    subprocess.run(
-        [*command, "--pgdata", base / "data"],
-        env=libpq_environment(primary.dsn()),
-        check=True,
-    )
-    if os.geteuid() == 0:
-        owner = primary.data.stat()
-        subprocess.run(["chown", "-R", f"{owner.st_uid}:{owner.st_gid}", base], check=True)
 
 
 def test_a_standby_that_lags_and_then_takes_over(folder, launch, opened):
