@@ -38,6 +38,7 @@ lint: $(STAMP) ## check style, types and everything that is generated
 	$(BIN)/mypy
 	$(BIN)/python tools/unasync.py --check
 	$(BIN)/python tools/freeze.py --check
+	$(BIN)/python tools/incidents.py --check
 
 .PHONY: sync
 sync: $(STAMP) ## generate the synchronous twin of the wrapper
@@ -46,6 +47,10 @@ sync: $(STAMP) ## generate the synchronous twin of the wrapper
 .PHONY: freeze
 freeze: $(STAMP) ## copy sql/ into the newest migration
 	$(BIN)/python tools/freeze.py
+
+.PHONY: docs
+docs: $(STAMP) ## write what of the documentation is generated
+	$(BIN)/python tools/incidents.py
 
 .PHONY: bench
 bench: $(STAMP) ## measure

@@ -121,6 +121,21 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
         return lpad((length(p_digits) % 256)::text, 3, '0') || p_digits
         """,
     ),
+    "last hyphen": (
+        Edit(
+            "debian_key",
+            r"split_part\(v_version, '-', -1\)",
+            "substr(v_version, strpos(v_version, '-') + 1)",
+        ),
+    ),
+    "numbers of any size": (
+        r"""
+        create or replace function pkgdb.number_key(p_digits text) returns text
+        language sql immutable parallel safe
+        return (select lpad(length(n.digits)::text, 3, '0') || n.digits
+                  from (select least(p_digits::numeric, 9223372036854775807)::text) n (digits))
+        """,
+    ),
     "ghosts are not found": (Edit("find_version", r"and v\.status in \([^)]*\)"),),
     # How a change ends.
     "latest in each change": (
