@@ -31,6 +31,10 @@ demo: $(STAMP) ## load real package indexes into a database of its own and look 
 test: $(STAMP) ## run the whole test suite
 	$(BIN)/pytest -n 2 $(ARGS)
 
+.PHONY: prove
+prove: $(STAMP) ## attack every promise for ten minutes, or PROVE_MINUTES, and print what came out
+	$(BIN)/python -m tests.proof $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## check style, types and everything that is generated
 	$(BIN)/ruff format --check -q

@@ -7,6 +7,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from pkgdb import migrate
 from pkgdb.server import Server, ServerError, find_bindir
 from tests.coverage import profile
 from tests.faults import table
-from tests.support import ServerUnderTest
+from tests.support import TRIALS, ServerUnderTest, Trials
 from tests.versions import comparisons
 
 pytest_sessionfinish = profile.pytest_sessionfinish
@@ -132,6 +133,12 @@ def new_database(
     yield create
     for name in made:
         drop(admin, name)
+
+
+@pytest.fixture
+def trials(record_property: Callable[[str, object], None]) -> Trials:
+    """Says how often a test has tried, for the table of `make prove`."""
+    return partial(record_property, TRIALS)
 
 
 def drop(admin: psycopg.Connection, name: str) -> None:

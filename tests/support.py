@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+TRIALS = "trials"  # a property of a test's report: how often it has tried
+Trials = Callable[[int], None]
 PATIENCE = 60.0  # seconds until a wait gives up; nothing asserts how long anything takes
 
 

@@ -38,7 +38,7 @@ from tests.crashes.clients import (
 )
 from tests.interleavings.explorer import seed
 from tests.servers import base_backup, kill
-from tests.support import PATIENCE, wait_until
+from tests.support import PATIENCE, Trials, wait_until
 
 pytestmark = pytest.mark.slow
 CRASHES = int(os.environ.get("PKGDB_CRASHES", "3"))
@@ -139,7 +139,9 @@ def repeat(calls: Calls, publishers: list[Publisher]) -> None:
         each.pending = {}
 
 
-def test_nothing_acknowledged_is_lost(folder: Path, launch: Callable[..., Server]) -> None:
+def test_nothing_acknowledged_is_lost(
+    folder: Path, launch: Callable[..., Server], trials: Trials
+) -> None:
     server = launch(folder / "server")
     prepare(server.dsn())
     everybody: list[Publisher] = []
@@ -156,6 +158,7 @@ def test_nothing_acknowledged_is_lost(folder: Path, launch: Callable[..., Server
             server.ensure_database(installer.database)
             migrate.upgrade(server.dsn(installer.database))
     print(sum(each.acknowledged for each in everybody), "calls acknowledged", CRASHES, "crashes")
+    trials(CRASHES)
 
 
 def test_what_was_not_written_is_missed(folder: Path, launch: Callable[..., Server]) -> None:

@@ -10,6 +10,7 @@ from tests.faults.stage import Case, Database, Machine
 from tests.faults.storm import Storm
 from tests.faults.table import STORM
 from tests.incidents.protections import Edit
+from tests.support import Trials
 
 SECONDS = float(os.environ.get("PKGDB_STORM_SECONDS", "20"))
 SEED = int(os.environ.get("PKGDB_STORM_SEED", "1"))
@@ -24,7 +25,7 @@ NO_RECHECK = Edit(
 
 @pytest.mark.slow
 def test_nothing_live_is_without_bytes(
-    machine: Machine, record_property: Callable[..., None]
+    machine: Machine, record_property: Callable[..., None], trials: Trials
 ) -> None:
     with closing(Database(machine, "faults_storm")) as database, Case(database) as case:
         storm = Storm(case)
@@ -36,6 +37,7 @@ def test_nothing_live_is_without_bytes(
         assert wanted <= storm.counts.keys()
         case.drain()
         record_property(STORM, f"{SECONDS:g} seconds: {storm}")
+        trials(storm.counts.total())
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ from tests.interleavings.operations import (
     STORING,
     STORING_STATES,
 )
+from tests.support import Trials
 
 pytestmark = pytest.mark.slow
 NAMES = list(OPERATIONS)
@@ -84,51 +85,61 @@ async def test_a_call_alone_does_what_the_model_says(state: str, dsn: str) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_pairs_end_as_in_a_serial_order(name: str, dsn: str) -> None:
+async def test_pairs_end_as_in_a_serial_order(name: str, dsn: str, trials: Trials) -> None:
     async with explorer(dsn) as explore:
         for state, other in product(STATES, partners(name)):
             await explore.explore(state, (name, other))
         print(explore.report)
+        trials(explore.report.runs)
         assert explore.report.disagreements == []
         assert await explore.sessions.violations() == []
 
 
 @pytest.mark.parametrize("state", NAMING_STATES)
-async def test_pairs_that_claim_names_end_as_in_a_serial_order(state: str, dsn: str) -> None:
+async def test_pairs_that_claim_names_end_as_in_a_serial_order(
+    state: str, dsn: str, trials: Trials
+) -> None:
     """Of two repositories that share a scope, one of which guards against look-alikes."""
     async with explorer(dsn) as explore:
         for names in combinations_with_replacement(NAMING, 2):
             await explore.explore(state, names, operations=NAMING)
         print(explore.report)
+        trials(explore.report.runs)
         assert explore.report.disagreements == []
         assert await explore.sessions.violations() == []
 
 
 @pytest.mark.parametrize("state", PUBLISHING_STATES)
-async def test_steps_of_publications_end_as_in_a_serial_order(state: str, dsn: str) -> None:
+async def test_steps_of_publications_end_as_in_a_serial_order(
+    state: str, dsn: str, trials: Trials
+) -> None:
     """Each step beside each, and beside those other calls that write or hide the same rows."""
     pairs = [*combinations_with_replacement(PUBLISHING, 2), *product(PUBLISHING, BESIDE_PUBLISHING)]
     async with explorer(dsn) as explore:
         for names in pairs:
             await explore.explore(f"publishing: {state}", names, operations=OPERATIONS | PUBLISHING)
         print(explore.report)
+        trials(explore.report.runs)
         assert explore.report.disagreements == []
         assert await explore.sessions.violations() == []
 
 
 @pytest.mark.parametrize("state", STORING_STATES)
-async def test_pairs_about_bytes_end_as_in_a_serial_order(state: str, dsn: str) -> None:
+async def test_pairs_about_bytes_end_as_in_a_serial_order(
+    state: str, dsn: str, trials: Trials
+) -> None:
     """Of the same bytes, on a backend that is required and on another."""
     async with explorer(dsn) as explore:
         for names in combinations_with_replacement(STORING, 2):
             await explore.explore(f"storing: {state}", names, operations=STORING)
         print(explore.report)
+        trials(explore.report.runs)
         assert explore.report.disagreements == []
         assert await explore.sessions.violations() == []
 
 
 @pytest.mark.parametrize("state", CURATING_STATES)
-async def test_curation_ends_as_in_a_serial_order(state: str, dsn: str) -> None:
+async def test_curation_ends_as_in_a_serial_order(state: str, dsn: str, trials: Trials) -> None:
     """Each call beside each, and beside those others that change what it reads."""
     async with explorer(dsn) as explore:
         for names in CURATING_PAIRS[state]:
@@ -136,13 +147,16 @@ async def test_curation_ends_as_in_a_serial_order(state: str, dsn: str) -> None:
                 f"curating: {state}", names, operations=CURATING | BESIDE_CURATING
             )
         print(explore.report)
+        trials(explore.report.runs)
         assert explore.report.disagreements == []
         assert await explore.sessions.violations() == []
         assert await explore.thawed() == []
 
 
 @pytest.mark.parametrize("state", MIRRORING_STATES)
-async def test_updates_of_mirrors_end_as_in_a_serial_order(state: str, dsn: str) -> None:
+async def test_updates_of_mirrors_end_as_in_a_serial_order(
+    state: str, dsn: str, trials: Trials
+) -> None:
     """Each step beside each, and beside what else is done to a mirror."""
     async with explorer(dsn) as explore:
         for names in MIRRORING_PAIRS[state]:
@@ -150,21 +164,23 @@ async def test_updates_of_mirrors_end_as_in_a_serial_order(state: str, dsn: str)
                 f"mirroring: {state}", names, operations=MIRRORING | BESIDE_MIRRORING
             )
         print(explore.report)
+        trials(explore.report.runs)
         assert explore.report.disagreements == []
         assert await explore.sessions.violations() == []
         assert await explore.thawed() == []
 
 
-async def test_repair_beside_other_calls(dsn: str) -> None:
+async def test_repair_beside_other_calls(dsn: str, trials: Trials) -> None:
     """Of a registration whose counters and latest pointer are wrong."""
     async with explorer(dsn) as explore:
         for name in NAMES:
             await explore.explore("damaged", ("repair_latest", name))
         print(explore.report)
+        trials(explore.report.runs)
         assert explore.report.disagreements == []
 
 
-async def test_where_a_transaction_begins_does_not_matter(dsn: str) -> None:
+async def test_where_a_transaction_begins_does_not_matter(dsn: str, trials: Trials) -> None:
     """All 20 schedules of some pairs: `CRUCIAL` leaves none out that differs."""
     random = Random(seed())
     async with explorer(dsn) as explore:
@@ -172,6 +188,7 @@ async def test_where_a_transaction_begins_does_not_matter(dsn: str) -> None:
             names = random.choice(NAMES), random.choice(NAMES)
             await explore.explore(random.choice(list(STATES)), names, ALL)
         print(explore.report)
+        trials(explore.report.runs)
         assert explore.report.disagreements == []
 
 

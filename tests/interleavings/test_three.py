@@ -23,6 +23,7 @@ from tests.interleavings.operations import (
     STATES,
 )
 from tests.model import Call
+from tests.support import Trials
 
 pytestmark = pytest.mark.slow
 PUBLISHED = [*STATES, *(f"publishing: {state}" for state in PUBLISHING_STATES)]
@@ -38,7 +39,7 @@ SCHEDULES = int(os.environ.get("PKGDB_TEST_SCHEDULES", "200"))
     ("arranged", "operations"), MEETING, ids=["catalog", "curation", "mirrors"]
 )
 async def test_three_sessions_end_as_in_a_serial_order(
-    arranged: list[str], operations: dict[str, Call], dsn: str
+    arranged: list[str], operations: dict[str, Call], dsn: str, trials: Trials
 ) -> None:
     random = Random(seed())
     async with explorer(dsn, sessions=3) as explore:
@@ -56,5 +57,6 @@ async def test_three_sessions_end_as_in_a_serial_order(
             ]
             assert seen in expected, described(state, names, steps, seen, expected)
         print(explore.report)
+        trials(SCHEDULES)
         assert await explore.sessions.violations() == []
         assert await explore.thawed() == []

@@ -18,6 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.interleavings.sessions import Sessions
 from tests.publications.clock import Clock
 from tests.stateful.machine import SESSIONS, CatalogMachine, Registry, publish
+from tests.support import Trials
 
 pytestmark = pytest.mark.slow
 SETTINGS = settings(
@@ -38,9 +39,10 @@ def registry(dsn: str, db: psycopg.Connection) -> Iterator[Registry]:
         runner.run(stack.aclose())
 
 
-def test_any_transactions_do_what_the_model_says(registry: Registry) -> None:
+def test_any_transactions_do_what_the_model_says(registry: Registry, trials: Trials) -> None:
     run_state_machine_as_test(partial(CatalogMachine, registry), settings=SETTINGS)
     print(registry)
+    trials(registry.counts["commits"] + registry.counts["rollbacks"])
 
 
 def test_of_a_deadlock_one_transaction_goes_on(registry: Registry) -> None:

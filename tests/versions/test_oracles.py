@@ -7,6 +7,7 @@ from itertools import pairwise
 import psycopg
 import pytest
 
+from tests.support import Trials
 from tests.versions import spellings
 from tests.versions.comparisons import PROPERTY, Comparison
 from tests.versions.conftest import Read, Reading
@@ -37,6 +38,7 @@ def test_agrees_with_the_oracle(
     ecosystem: str,
     tmp_path_factory: pytest.TempPathFactory,
     record_property: Callable[[str, object], None],
+    trials: Trials,
 ) -> None:
     subject = JUDGED[ecosystem]
     assert subject.oracle is not None
@@ -54,6 +56,7 @@ def test_agrees_with_the_oracle(
     pairs, excluded = close_pairs(subject, [reading for reading, _ in both], rng)
     assert_same_order(pairs, oracle)
     counts = (len(versions), len(both), len(pairs), excluded)
+    trials(len(pairs))
     record_property(PROPERTY, list(Comparison(ecosystem, subject.scheme, oracle.name, *counts)))
 
 
