@@ -174,6 +174,7 @@ _BY_SQLSTATE: dict[str, type[PkgdbError]] = {
     "08000": ConnectionFailed,
     "08003": ConnectionFailed,
     "08006": ConnectionFailed,
+    "08P01": ConnectionFailed,  # pgbouncer, of a server that it cannot reach or that went away
     "25P03": ConnectionFailed,
     "57P01": ConnectionFailed,
     "57P02": ConnectionFailed,
@@ -201,7 +202,9 @@ def translate(exc: BaseException) -> PkgdbError:
             detail=diag.message_detail,
             hint=diag.message_hint,
         )
-    if isinstance(origin, psycopg.OperationalError):
+    # An internal error of the driver: it got an answer to something else, as where a proxy's last
+    # words come between.
+    if isinstance(origin, psycopg.OperationalError | psycopg.InternalError):
         return ConnectionFailed(str(origin))
     if isinstance(origin, psycopg.DataError | UnicodeEncodeError):
         # The driver refused to send it: a NUL character, a lone surrogate.
