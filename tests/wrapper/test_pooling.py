@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -58,9 +57,9 @@ def pooled(dsn: str) -> Iterator[str]:
         [oracle("pgbouncer"), "-q", settings], stderr=subprocess.DEVNULL, **account
     )
     try:
-        there = make_conninfo(dsn, host=str(folder), port=6432)
-        insist(lambda: pkgdb.connect(there, prepare_threshold=None).close())
-        yield there
+        while not (folder / ".s.PGSQL.6432").exists():
+            assert process.poll() is None
+        yield make_conninfo(dsn, host=str(folder), port=6432)
     finally:
         process.terminate()
         process.wait()
@@ -69,9 +68,13 @@ def pooled(dsn: str) -> Iterator[str]:
 
 def insist(call: Callable[[], object]) -> None:
     """Until there is an answer."""
-    while True:
-        with suppress(pkgdb.ConnectionFailed, pkgdb.OutcomeUnknown):
+    for attempts_left in reversed(range(100)):
+        try:
             call()
+        except pkgdb.ConnectionFailed:
+            if not attempts_left:
+                raise
+        else:
             return
 
 
