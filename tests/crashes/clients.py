@@ -20,6 +20,9 @@ NAMESPACE, REPOSITORY, STORED, ECOSYSTEM = "acme", "main", "stored", "generic"
 BACKEND = "disk"
 GONE = "pending_destruction"
 
+# What a client is told of a server that is gone, if anything.
+CUT_OFF = (None, "57P01", "57P02", "57P03")
+
 # A package and a version in one of the two repositories.
 Key = tuple[str, str, str]
 
@@ -70,13 +73,13 @@ class Client:
             with psycopg.connect(server.dsn(), autocommit=True) as db:
                 calls = Calls(db).at(NAMESPACE)
                 while not self.load.stopping.is_set():
-                    self.step(calls)
-                    self.acknowledged += 1
-                    self.load.answers.release()
-        except psycopg.OperationalError:
-            pass
+                    with suppress(psycopg.errors.LockNotAvailable):  # where all is slow
+                        self.step(calls)
+                        self.acknowledged += 1
+                        self.load.answers.release()
         except BaseException as error:
-            self.failure = error
+            if not isinstance(error, psycopg.OperationalError) or error.sqlstate not in CUT_OFF:
+                self.failure = error
 
     def step(self, calls: Calls) -> None:
         raise NotImplementedError
