@@ -8,8 +8,7 @@ from random import SystemRandom
 
 import pytest
 
-from tests.proof.attacks import ATTACKS
-from tests.proof.plugin import MINUTES
+from tests.proof.attacks import ATTACKS, MINUTES
 
 
 def main() -> int:

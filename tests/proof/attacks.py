@@ -1,8 +1,11 @@
 """What attacks which promise, and how much of it a minute buys."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+MINUTES = int(os.environ.get("PROVE_MINUTES", "10"))
 
 LIVE = "one live version"
 LATEST = "latest is right"
@@ -54,7 +57,7 @@ ATTACKS = [
         PUBLISHED,
         "the server killed under load, or its standby taking over",
         ("tests/crashes/*",),
-        knobs={"PKGDB_CRASHES": lambda minutes: 3 * minutes},
+        knobs={"PKGDB_CRASHES": lambda minutes: 2 * minutes},
     ),
     Attack(
         PUBLISHED,
@@ -69,13 +72,13 @@ ATTACKS = [
         BYTES,
         "a storm of publishers that die, deletions and collectors",
         ("tests/faults/test_storm.py::*",),
-        knobs={"PKGDB_STORM_SECONDS": lambda minutes: 3 * minutes},
+        knobs={"PKGDB_STORM_SECONDS": lambda minutes: 2 * minutes},
     ),
     Attack(
         STALE,
         "random programs of three sessions, against the serial orders",
         ("tests/interleavings/test_three.py::*",),
-        knobs={"PKGDB_TEST_SCHEDULES": lambda minutes: 30 * minutes},
+        knobs={"PKGDB_TEST_SCHEDULES": lambda minutes: 15 * minutes},
     ),
     Attack(
         STALE,
@@ -87,7 +90,7 @@ ATTACKS = [
         STALE,
         "random transactions of three sessions, beside a model",
         ("*::test_any_transactions_do_what_the_model_says",),
-        knobs={"PKGDB_TEST_EXAMPLES": lambda minutes: 10 * minutes},
+        knobs={"PKGDB_TEST_EXAMPLES": lambda minutes: 5 * minutes},
     ),
     Attack(
         STALE,
