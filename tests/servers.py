@@ -1,15 +1,43 @@
 """Servers of a test's own: killed as by a power cut, copied to be a standby."""
 
 import os
+import shutil
 import signal
 import subprocess
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 
 from pkgdb.server import Server
+from tests.conftest import scratch_folder
 from tests.support import libpq_environment, oracle
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that other accounts can reach, gone at the end."""
+    place = Path(tempfile.mkdtemp(prefix=f"pkgdb-test-{os.getpid()}-", dir=scratch_folder()))
+    place.chmod(0o755)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place)
+
+
+@contextmanager
+def launching(*, durable: bool = False) -> Iterator[Callable[..., Server]]:
+    """Start a server, with its files in a folder or as they are there. All stop at the end."""
+    with ExitStack() as running:
+
+        def launch(base: Path, **settings: str) -> Server:
+            server = Server(base, durable=durable, die_with_parent=True, settings=settings)
+            running.callback(server.stop)
+            return server.start()
+
+        yield launch
 
 
 def kill(server: Server) -> None:

@@ -74,7 +74,7 @@ def taken_away(module: ast.Module, known: set[str]) -> list[str]:
     named = [text for text in dict.fromkeys(found) if text in known]
     # Some have a way of their own, and say in the name of the test what it is.
     return named or [
-        re.sub(r"^.*(without |fails (?!without))", lambda m: m[1].replace("without ", ""), name)
+        name.rpartition("without ")[2] if "without " in name else name.removeprefix("test ")
         for node in module.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and re.search("without |fails ", name := node.name.replace("_", " "))

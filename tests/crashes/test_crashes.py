@@ -6,12 +6,9 @@ nothing that they had handed to the operating system: what a disk does is not sh
 """
 
 import os
-import shutil
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
@@ -21,7 +18,6 @@ import pytest
 from pkgdb import migrate
 from pkgdb.server import Server
 from tests.behaviour.calls import Calls
-from tests.conftest import scratch_folder
 from tests.crashes.clients import (
     GONE,
     NAMESPACE,
@@ -37,7 +33,7 @@ from tests.crashes.clients import (
     publish_in_steps,
 )
 from tests.interleavings.explorer import seed
-from tests.servers import base_backup, kill
+from tests.servers import base_backup, kill, launching, scratch
 from tests.support import PATIENCE, Trials, wait_until
 
 pytestmark = pytest.mark.slow
@@ -47,22 +43,13 @@ PUBLISHERS = 4
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix=f"pkgdb-test-{os.getpid()}-", dir=scratch_folder()))
-    place.chmod(0o755)
-    yield place
-    shutil.rmtree(place)
+    with scratch() as place:
+        yield place
 
 
 @pytest.fixture
 def launch() -> Iterator[Callable[..., Server]]:
-    """Start a server that keeps what it acknowledges. All stop at the end."""
-    with ExitStack() as running:
-
-        def launch(base: Path, **settings: str) -> Server:
-            server = Server(base, die_with_parent=True, settings=settings)
-            running.callback(server.stop)
-            return server.start()
-
+    with launching(durable=True) as launch:
         yield launch
 
 

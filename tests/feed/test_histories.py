@@ -5,7 +5,6 @@ A cursor is a position and the incarnation of the event there.
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,9 +15,8 @@ import pytest
 from pkgdb import migrate
 from pkgdb.server import Server
 from tests.behaviour.calls import Calls
-from tests.conftest import scratch_folder
 from tests.feed.support import begin_elsewhere, publish_and_sequence, told
-from tests.servers import base_backup
+from tests.servers import base_backup, launching, scratch
 from tests.support import libpq_environment, wait_until
 
 
@@ -169,22 +167,13 @@ def test_a_dump_loaded_over_what_came_after_it(acme, dsn, db, server):
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix="pkgdb-feed-", dir=scratch_folder()))
-    place.chmod(0o755)
-    yield place
-    shutil.rmtree(place)
+    with scratch() as place:
+        yield place
 
 
 @pytest.fixture
-def launch() -> Iterator[Callable[[Path], Server]]:
-    """Start a server, with its files in a folder or as they are there. All stop at the end."""
-    with ExitStack() as running:
-
-        def launch(base: Path, **settings: str) -> Server:
-            server = Server(base, durable=False, die_with_parent=True, settings=settings)
-            running.callback(server.stop)
-            return server.start()
-
+def launch() -> Iterator[Callable[..., Server]]:
+    with launching() as launch:
         yield launch
 
 

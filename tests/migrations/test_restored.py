@@ -3,10 +3,7 @@
 As docs/operations.md says: the roles first, then the database, with the newer programs.
 """
 
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +14,9 @@ from psycopg.types.json import Jsonb
 from pkgdb import migrate
 from pkgdb.server import Server
 from tests.behaviour.calls import Calls, dump
-from tests.conftest import existing, scratch_folder
+from tests.conftest import existing
 from tests.permissions.tour import until, walk
+from tests.servers import scratch
 from tests.support import ServerUnderTest, libpq_environment
 
 STATE = [*until("prune_events")]  # of every kind something, a consumer in the middle of the feed
@@ -27,13 +25,10 @@ STATE = [*until("prune_events")]  # of every kind something, a consumer in the m
 @pytest.fixture
 def newest() -> Iterator[ServerUnderTest]:
     """A server of the newest major version there is here, with nothing in it."""
-    base = Path(tempfile.mkdtemp(prefix=f"pkgdb-test-{os.getpid()}-", dir=scratch_folder()))
-    launched = Server(base, "wheel", durable=False, die_with_parent=True)
-    try:
+    with scratch() as base:
+        launched = Server(base, "wheel", durable=False, die_with_parent=True)
         with launched:
             yield existing(launched.dsn(), launched.binaries())
-    finally:
-        shutil.rmtree(base)
 
 
 def run(server: ServerUnderTest, program: str, *options: str, dsn: str) -> None:

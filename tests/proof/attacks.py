@@ -32,6 +32,10 @@ class Attack:
     minutes: int = 0  # fewer are not worth while
     knobs: Mapping[str, Callable[[int], int]] = field(default_factory=dict)
 
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.promise, self.name
+
     def has(self, test: str) -> bool:
         return any(fnmatchcase(test, pattern) for pattern in self.tests)
 

@@ -11,22 +11,24 @@ from tests.support import TRIALS
 
 DEADLINE = float(os.environ.get("PROVE_DEADLINE", "inf"))
 LATE = "out of time"
+Key = tuple[str, str]  # of an attack
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    def wanted(item: pytest.Item) -> bool:
+    wanted: dict[Key, list[pytest.Item]] = {}
+    left: list[pytest.Item] = []
+    for item in items:
         attack = attack_of(item.nodeid)
-        return attack is not None and attack.minutes <= MINUTES
-
-    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
-    items[:] = [item for item in items if wanted(item)]
+        if attack is not None and attack.minutes <= MINUTES:
+            wanted.setdefault(attack.key, []).append(item)
+        else:
+            left.append(item)
+    config.hook.pytest_deselected(items=left)
     # Where the time does not suffice, of each attack the same part is made.
-    attacks = [attack_of(item.nodeid) for item in items]
-    places = [
-        (attacks[:number].count(attack) / attacks.count(attack), number)
-        for number, attack in enumerate(attacks)
-    ]
-    items[:] = [items[number] for _, number in sorted(places)]
+    places = {
+        item: number / len(tests) for tests in wanted.values() for number, item in enumerate(tests)
+    }
+    items[:] = sorted(places, key=lambda item: places[item])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -35,25 +37,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    trials, failures, skipped = Counter[str](), Counter[str](), Counter[str]()
+    trials, failures, skipped = Counter[Key](), Counter[Key](), Counter[Key]()
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.getreports(outcome):
             attack = attack_of(report.nodeid)
             if attack is None:
                 continue
             if outcome == "skipped":
-                skipped[attack.name + attack.promise] += 1
+                skipped[attack.key] += 1
                 continue
             done = sum(number for name, number in report.user_properties if name == TRIALS)
-            trials[attack.name + attack.promise] += done or 1
-            failures[attack.name + attack.promise] += outcome != "passed"
+            trials[attack.key] += done or 1
+            failures[attack.key] += outcome != "passed"
 
     def line(attack: Attack) -> str:
-        key = attack.name + attack.promise
         if attack.minutes > MINUTES:
             return f"{'PROVE_MINUTES=' + str(attack.minutes):>21}"
-        left_out = f", {skipped[key]} left out" if skipped[key] else ""
-        return f"{trials[key]:>12,} {failures[key]:>8}{left_out}"
+        left_out = f", {skipped[attack.key]} left out" if skipped[attack.key] else ""
+        return f"{trials[attack.key]:>12,} {failures[attack.key]:>8}{left_out}"
 
     terminalreporter.section("promises under attack")
     terminalreporter.write_line(f"{'':<37}  {'':<74} {'trials':>12} {'failures':>8}")

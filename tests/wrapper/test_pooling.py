@@ -1,9 +1,7 @@
 """Through pgbouncer, where each transaction may run on another connection of the server."""
 
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,7 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import pkgdb
-from tests.conftest import scratch_folder
+from tests.servers import scratch
 from tests.support import oracle
 
 CONNECTIONS, CLIENTS, VERSIONS, TERMINATIONS = 4, 16, 12, 20
@@ -44,26 +42,25 @@ TERMINATE = """
 def pooled(dsn: str) -> Iterator[str]:
     """The DSN of a pgbouncer of the test's own, in front of the database."""
     server = conninfo_to_dict(dsn)
-    folder = Path(tempfile.mkdtemp(prefix=f"pkgdb-test-{os.getpid()}-", dir=scratch_folder()))
-    settings = folder / "pgbouncer.ini"
-    values = {name: server[name] for name in ("host", "port", "user")}
-    settings.write_text(SETTINGS.format(folder=folder, connections=CONNECTIONS, **values))
-    account: dict[str, Any] = {}
-    if os.geteuid() == 0:  # which it refuses to be
-        owner = Path(str(server["host"])).stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
-        account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
-    process = subprocess.Popen(
-        [oracle("pgbouncer"), "-q", settings], stderr=subprocess.DEVNULL, **account
-    )
-    try:
-        while not (folder / ".s.PGSQL.6432").exists():
-            assert process.poll() is None
-        yield make_conninfo(dsn, host=str(folder), port=6432)
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder)
+    with scratch() as folder:
+        settings = folder / "pgbouncer.ini"
+        values = {name: server[name] for name in ("host", "port", "user")}
+        settings.write_text(SETTINGS.format(folder=folder, connections=CONNECTIONS, **values))
+        account: dict[str, Any] = {}
+        if os.geteuid() == 0:  # which it refuses to be
+            owner = Path(str(server["host"])).stat()
+            os.chown(folder, owner.st_uid, owner.st_gid)
+            account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+        process = subprocess.Popen(
+            [oracle("pgbouncer"), "-q", settings], stderr=subprocess.DEVNULL, **account
+        )
+        try:
+            while not (folder / ".s.PGSQL.6432").exists():
+                assert process.poll() is None
+            yield make_conninfo(dsn, host=str(folder), port=6432)
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def insist(call: Callable[[], object]) -> None:
