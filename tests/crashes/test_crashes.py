@@ -6,6 +6,7 @@ nothing that they had handed to the operating system: what a disk does is not sh
 """
 
 import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ from tests.support import PATIENCE, Trials, wait_until
 pytestmark = pytest.mark.slow
 CRASHES = int(os.environ.get("PKGDB_CRASHES", "3"))
 PUBLISHERS = 4
+WRITERS = ["walwriter", "background writer", "checkpointer"]
 
 
 @pytest.fixture
@@ -149,9 +151,17 @@ def test_nothing_acknowledged_is_lost(
 
 
 def test_what_was_not_written_is_missed(folder: Path, launch: Callable[..., Server]) -> None:
-    """The server answers before it has written what it says."""
-    server = launch(folder / "server", synchronous_commit="off", wal_writer_delay="10s")
+    """The server answers before it has written what it says, and whoever writes it is halted."""
+    server = launch(
+        folder / "server", synchronous_commit="off", wal_buffers="64MB", autovacuum="off"
+    )
     prepare(server.dsn())
+    with psycopg.connect(server.dsn(), autocommit=True) as db:
+        db.execute("checkpoint")
+        for (pid,) in db.execute(
+            "select pid from pg_stat_activity where backend_type = any(%s)", [WRITERS]
+        ):
+            os.kill(pid, signal.SIGSTOP)
     publishers, _ = rage(server, seed())
     server.start()
     with psycopg.connect(server.dsn(), autocommit=True) as db, pytest.raises(AssertionError):
