@@ -36,7 +36,7 @@ prove: $(STAMP) ## attack every promise for ten minutes, or PROVE_MINUTES, and p
 	$(BIN)/python -m tests.proof $(ARGS)
 
 .PHONY: lint
-lint: $(STAMP) ## check style, types and everything that is generated
+lint: $(STAMP) ## check style, types and what is generated from files
 	$(BIN)/ruff format --check -q
 	$(BIN)/ruff check -q
 	$(BIN)/mypy
@@ -55,6 +55,7 @@ freeze: $(STAMP) ## copy sql/ into the newest migration
 .PHONY: docs
 docs: $(STAMP) ## write what of the documentation is generated
 	$(BIN)/python tools/incidents.py
+	$(BIN)/python tools/reference.py
 
 .PHONY: bench
 bench: $(STAMP) ## measure

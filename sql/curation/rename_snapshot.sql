@@ -46,7 +46,7 @@ begin
 end;
 $$;
 comment on function pkgdb.rename_snapshot is
-    'Gives a snapshot another name; its own name is a success that changes nothing. Outcome '
+    'Gives a snapshot the name p_new_name; its own name is a success that changes nothing. Outcome '
     'renamed or unchanged. Errors: RG400 malformed name, RG404 no such snapshot, RG405 isolation '
     'level, RG409 the name is taken.';
 grant execute on function pkgdb.rename_snapshot to pkgdb_operator;

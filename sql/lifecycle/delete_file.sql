@@ -68,7 +68,7 @@ begin
 end;
 $$;
 comment on function pkgdb.delete_file is
-    'Deletes one file of a version. Deleting it again is a success. Outcome file_deleted or '
+    'Deletes file p_filename of a version. Deleting it again is a success. Outcome file_deleted or '
     'unchanged. Errors: RG400 malformed argument, RG403 immutable, RG404 no such repository, '
     'package or version, or the file never existed, RG405 isolation level, RG412 stale '
     'p_if_revision, RG422 being published.';

@@ -83,10 +83,10 @@ begin
 end;
 $$;
 comment on function pkgdb.verify_copy is
-    'Records which digest (64 hexadecimal digits; null: no object) was found where generation '
-    'p_generation of a blob should be on a backend. The right one: the copy is present (outcome '
-    'present, or unchanged where it was). Another or none: outcome lost, and a new generation '
-    'waits to be made by claim_copies. Of a copy that is being deleted, or was never there, '
-    'nothing changes. Errors: RG400 malformed argument, RG404 no such backend or copy, RG405 '
-    'isolation level.';
+    'Records p_found_sha256, the digest (64 hexadecimal digits; null: no object) that was found '
+    'where generation p_generation of a blob should be on a backend. The right one: the copy is '
+    'present (outcome present, or unchanged where it was). Another or none: outcome lost, and a '
+    'new generation waits to be made by claim_copies. Of a copy that is being deleted, or was '
+    'never there, nothing changes. Errors: RG400 malformed argument, RG404 no such backend or '
+    'copy, RG405 isolation level.';
 grant execute on function pkgdb.verify_copy to pkgdb_operator;

@@ -7,16 +7,17 @@ from fnmatch import fnmatchcase
 
 MINUTES = int(os.environ.get("PROVE_MINUTES", "10"))
 
-LIVE = "one live version"
-LATEST = "latest is right"
-PUBLISHED = "published means published"
-BYTES = "nobody deletes what someone else uses"
-STALE = "nothing is lost to a stale read"
-SNAPSHOTS = "a snapshot never changes"
-FEED = "the feed skips nothing"
-CHECKED = "it can be checked"
-INPUT = "bad input changes nothing"
-ROLES = "nobody does what they may not"
+# The promises of the README, in its words and its order.
+LIVE = "One live version"
+LATEST = "Latest is right"
+PUBLISHED = "Published means published"
+BYTES = "Nobody deletes what someone else uses"
+STALE = "Nothing is lost to a stale read"
+SNAPSHOTS = "A snapshot never changes"
+FEED = "The feed skips nothing"
+CHECKED = "It can be checked"
+INPUT = "Bad input changes nothing"
+ROLES = "Nobody does what they may not"
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ begin
 end;
 $$;
 comment on function pkgdb.rename_repository is
-    'Gives a repository another name; its own name is a success that changes nothing. Takes the '
-    'repository for itself, waiting at most 10 seconds. Outcome renamed or unchanged. Errors: '
+    'Gives a repository the name p_new_name; its own name is a success that changes nothing. Takes '
+    'the repository for itself, waiting at most 10 seconds. Outcome renamed or unchanged. Errors: '
     'RG400 malformed name, RG404 no such repository, RG405 isolation level, RG409 the name is '
     'taken, RG412 stale p_if_revision, RG422 lock held shared, 55P03 lock timeout.';
 grant execute on function pkgdb.rename_repository to pkgdb_operator;

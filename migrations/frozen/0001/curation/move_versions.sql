@@ -61,10 +61,10 @@ end;
 $$;
 comment on function pkgdb.move_versions is
     'Publishes in p_repository what one of p_queries matches in p_from_repository, as '
-    'copy_versions does, and deletes it there, in one transaction. Takes both repositories for '
-    'itself, waiting at most 10 seconds for each. Outcome moved, unchanged or planned. Errors: '
-    'RG400 malformed argument, RG403 mirror, reserved or protected name, immutable, RG404 no such '
-    'repository, RG405 isolation level, RG409 exists with other content or the name is taken, '
-    'RG410 deleted and reuse forbidden, RG422 being published, not available, bytes missing, or '
-    'lock held shared, 55P03 lock timeout.';
+    'copy_versions does (p_replace and p_dry_run too), and deletes it there, in one transaction. '
+    'Takes both repositories for itself, waiting at most 10 seconds for each. Outcome moved, '
+    'unchanged or planned. Errors: RG400 malformed argument, RG403 mirror, reserved or protected '
+    'name, immutable, RG404 no such repository, RG405 isolation level, RG409 exists with other '
+    'content or the name is taken, RG410 deleted and reuse forbidden, RG422 being published, not '
+    'available, bytes missing, or lock held shared, 55P03 lock timeout.';
 grant execute on function pkgdb.move_versions to pkgdb_operator;

@@ -47,7 +47,7 @@ begin
 end;
 $$;
 comment on function pkgdb.deprecate is
-    'Sets the deprecation message of a version; null withdraws it. Outcome deprecated, '
+    'Makes p_message the deprecation message of a version; null withdraws it. Outcome deprecated, '
     'undeprecated or unchanged. Errors: RG400 malformed argument, RG404 no such repository, '
     'package or version, RG405 isolation level, RG412 stale p_if_revision, RG422 being published.';
 grant execute on function pkgdb.deprecate to pkgdb_publisher;

@@ -89,14 +89,15 @@ begin
 end;
 $$;
 comment on function pkgdb.record_validation is
-    'Records what a validator found in a publication: succeeded, failed, or error (an attempt that '
-    'could tell nothing). A required validator''s failure ends an open publication and frees its '
-    'slot. After the commit a result changes nothing that is visible, unless it failed and '
-    'p_quarantine: then the version is quarantined; a validator that looks again counts rounds '
-    'from 2. Who was not asked for by the repository''s policy is advisory. Outcome recorded, '
-    'quarantined, or unchanged: a duplicate, or a message that came after the publication ended. '
-    'Errors: RG400 malformed argument, RG404 no such publication, RG405 isolation level, RG409 '
-    'the round had another result, RG422 a later round before the commit.';
+    'Records p_result, what p_validator found in a publication: succeeded, failed, or error (an '
+    'attempt that could tell nothing); p_detail says more. A required validator''s failure ends an '
+    'open publication and frees its slot. After the commit a result changes nothing that is '
+    'visible, unless it failed and p_quarantine: then the version is quarantined; a validator that '
+    'looks again counts p_round from 2. Who was not asked for by the repository''s policy is '
+    'advisory. Outcome recorded, quarantined, or unchanged: a duplicate, or a message that came '
+    'after the publication ended. Errors: RG400 malformed argument, RG404 no such publication, '
+    'RG405 isolation level, RG409 the round had another result, RG422 a later round before the '
+    'commit.';
 grant execute on function pkgdb.record_validation to pkgdb_publisher;
 
 -- Quarantines what a committed publication published, where it is still there to be seen.

@@ -66,9 +66,9 @@ begin
 end;
 $$;
 comment on function pkgdb.set_repository_backend is
-    'Sets what a repository demands of a backend: required (nothing is committed that is not '
-    'there), optional (uploads go there when they can) or none. A backend that does not yet hold '
-    'every blob of the repository is filling until it does: see claim_copies and '
+    'Sets p_requirement, what a repository demands of a backend: required (nothing is committed '
+    'that is not there), optional (uploads go there when they can) or none. A backend that does '
+    'not yet hold every blob of the repository is filling until it does: see claim_copies and '
     'promote_backends. Takes the repository for itself, waiting at most 10 seconds. Outcome '
     'altered or unchanged. Errors: RG400 malformed argument, RG404 no such repository or backend, '
     'RG405 isolation level, RG412 stale p_if_revision, RG422 lock held shared, 55P03 lock timeout.';
