@@ -43,14 +43,22 @@ create view pkgdb.files with (security_barrier) as
 select f.namespace::text, r.name::text as repository, g.ecosystem::text, g.name::text,
        v.version::text, v.variant::text, f.registration_id, f.version_id, f.filename::text,
        pg_catalog.encode(f.sha256, 'hex') as sha256, b.size, f.media_type, f.attributes, f.role
-  from pkgdb.file f
-  join pkgdb.blob b on b.namespace = f.namespace and b.sha256 = f.sha256
-  join pkgdb.package_version v
-    on v.namespace = f.namespace and v.registration_id = f.registration_id
-   and v.version_id = f.version_id
-  join pkgdb.registration g
-    on g.namespace = f.namespace and g.registration_id = f.registration_id
-  join pkgdb.repository r on r.namespace = g.namespace and r.repository_id = g.repository_id
+  from pkgdb.repository r
+  join pkgdb.registration g on g.namespace = r.namespace and g.repository_id = r.repository_id
+  join pkgdb.file f on f.namespace = g.namespace and f.registration_id = g.registration_id
+  -- One row of each, by its key. Before the first ANALYZE a join would be planned as if a namespace
+  -- had one row.
+ cross join lateral (
+       select v.version, v.variant, v.status
+         from pkgdb.package_version v
+        where v.namespace = f.namespace and v.registration_id = f.registration_id
+          and v.version_id = f.version_id
+       offset 0) v
+ cross join lateral (
+       select b.size
+         from pkgdb.blob b
+        where b.namespace = f.namespace and b.sha256 = f.sha256
+       offset 0) b
  where r.status = 'live' and f.status = 'available' and v.status = 'available';
 comment on view pkgdb.files is 'Files of available versions.';
 

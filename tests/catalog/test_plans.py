@@ -185,3 +185,22 @@ def test_a_latest_pointer_is_one_probe_of_a_partial_index(
     )
     probes = {node.get("Index Name") for node in nodes(update["Plan"])}
     assert {"package_version_latest_idx", "package_version_latest_stable_idx"} <= probes
+
+
+def test_files_are_listed_by_keys_before_the_first_analyze(db: psycopg.Connection[Any]) -> None:
+    """A planner without statistics takes a namespace for one row."""
+    walk(db, [Call("create_repository", REPOSITORY)])
+    items = [
+        {"ecosystem": "pypi", "name": f"p{n % 5}", "version": str(n), "files": [some_file(n)]}
+        for n in range(60)
+    ]
+    perform(db, "publish_many", REPOSITORY | {"p_items": items})
+    (plan,) = db.execute(
+        "explain (analyze, timing off, format json) select * from pkgdb.files"
+    ).fetchone() or ([],)
+    seen = [
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes(plan[0]["Plan"])
+    ]
+    assert plan[0]["Plan"]["Actual Rows"] == 60
+    assert max(seen) <= 2 * 60
