@@ -13,11 +13,11 @@ from typing import Any
 import psycopg
 
 from tests.interleavings.operations import ARRANGEMENTS, DAMAGE, END_OF_LEASES, OPERATIONS
-from tests.interleavings.sessions import NOTHING, Ids, Session, Sessions, statement
+from tests.interleavings.sessions import NOTHING, Ids, Sessions, statement
 from tests.model import Call, Model, State, call
 
 PASSING_OVER = {"purge", "collect_blobs", "claim_copies"}
-Schedule = tuple[int, ...]  # whose step is next; the steps of each: begin, call, commit
+Schedule = tuple[int, ...]  # whose step is next
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,8 @@ def model_outcome(
 
 
 class Explorer:
+    steps: tuple[str, ...] = ("begin", "call", "commit")  # of each session
+
     def __init__(self, setup: psycopg.Connection[Any], sessions: Sessions) -> None:
         self.setup = setup
         self.sessions = sessions
@@ -240,12 +242,14 @@ class Explorer:
         taken: list[int] = []
         ahead = list(schedule)
         while ahead:
-            who = next(who for who in ahead if not self.sessions[who].waiting)
+            who = next(who for who in ahead if not self._waits(who))
             ahead.remove(who)
-            step = taken.count(who) + (taken.count(who) == 2 and who in aborted)
-            await self._step(namespace, calls[who], self.sessions[who], step, ids)
+            step = self.steps[taken.count(who)]
+            if step == "commit" and who in aborted:
+                step = "rollback"
+            await self._step(namespace, calls[who], who, step, ids)
             taken.append(who)
-            if step == 2:
+            if step == "commit":
                 new = await self.sessions.listings(namespace, beyond=last)
                 self.frozen = new | self.frozen
             for place, session in enumerate(self.sessions):
@@ -300,20 +304,26 @@ class Explorer:
             ),
         )
 
-    async def _step(
-        self, namespace: str, call: Call, session: Session, step: int, ids: Ids
-    ) -> None:
-        if step == 0:
+    def _waits(self, who: int) -> bool:
+        """Whether that session has to wait until another one goes on."""
+        return self.sessions[who].waiting
+
+    async def _settle(self) -> None:
+        await self.sessions.settle()
+
+    async def _step(self, namespace: str, call: Call, who: int, step: str, ids: Ids) -> None:
+        session = self.sessions[who]
+        if step == "begin":
             await session.begin()
             return
-        if step == 1:
+        if step == "call":
             session.start(namespace, call, ids)
-        elif step == 2:
+        elif step == "commit":
             await session.commit()
         else:
             await session.rollback()
-        await self.sessions.settle()
-        if step == 1 and session.waiting:
+        await self._settle()
+        if step == "call" and self._waits(who):
             self.report.waits += 1
 
 

@@ -48,22 +48,12 @@ begin
     perform pkgdb.lock_keys(variadic '{}');
     perform pkgdb.check_given('publication', p_publication_id);
     loop
-        select * into v_publication
+        select g.* into v_registration
           from pkgdb.publication p
+          join pkgdb.registration g
+            on g.namespace = p_namespace and g.registration_id = p.registration_id
          where p.namespace = p_namespace and p.publication_id = p_publication_id;
-        if not found then
-            perform pkgdb.check_text('namespace', p_namespace, 255);
-            raise exception using
-                errcode = 'RG404',
-                message = format('no publication %s in namespace %s',
-                                 p_publication_id, pkgdb.quoted(p_namespace));
-        end if;
-        select * into v_registration
-          from pkgdb.registration g
-         where g.namespace = p_namespace and g.registration_id = v_publication.registration_id;
-        if not found then
-            return (v_publication, null)::pkgdb.locked_publication;
-        end if;
+        exit when not found;
 
         perform pkgdb.lock_keys(
             pkgdb.repository_lock(p_namespace, v_registration.repository_id),
@@ -80,9 +70,18 @@ begin
            and g.normalized_name = v_registration.normalized_name;
         exit when found;
     end loop;
+
+    -- Under the lock, or after the package was seen to be gone, and the publication ended with it.
     select * into v_publication
       from pkgdb.publication p
      where p.namespace = p_namespace and p.publication_id = p_publication_id;
+    if not found then
+        perform pkgdb.check_text('namespace', p_namespace, 255);
+        raise exception using
+            errcode = 'RG404',
+            message = format('no publication %s in namespace %s',
+                             p_publication_id, pkgdb.quoted(p_namespace));
+    end if;
     return (v_publication, v_locked)::pkgdb.locked_publication;
 end;
 $$;
