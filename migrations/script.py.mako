@@ -1,11 +1,11 @@
 """${message}
 
-Rules: runs in one transaction, as whoever migrates, under a short lock_timeout. Never edit it, nor
-the files it runs, once released. It must not need pkgdb's env.py: applications run it from theirs.
-An index on a table that may be large is made concurrently, in an autocommit_block, alone.
+Publishers go on meanwhile, with the functions and the wrapper of the release before. What keeps it
+so is in docs/migrations.md: additive only, one table that publishers use, no scan under its lock.
+Never edit it, nor the files it runs, once released.
 """
 
-${imports if imports else "from alembic import op"}
+${imports + "\n" if imports else ""}from pkgdb.migrate import as_owner, execute
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -14,7 +14,8 @@ depends_on = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    with as_owner():
+        execute("")
 
 
 def downgrade() -> None:

@@ -124,11 +124,14 @@ class PermissionDenied(PkgdbError):
 
 
 class InsufficientResources(PkgdbError):
-    """Class 53: the server is out of disk, memory or connections."""
+    """Class 53: the server is out of disk or memory. (No connection left: `ConnectionFailed`.)"""
 
 
 class ConnectionFailed(PkgdbError):
     """There is no connection, or it was lost before the transaction was committed.
+
+    No server answered, or it takes no more connections (libpq has no SQLSTATE for that: it is in
+    the message), or a pool had none to give in time (`__cause__` is its exception).
 
     Where pkgdb owns the transaction, nothing was changed. On a connection of the caller the
     open transaction is lost with it (in autocommit mode the call may have taken effect).
@@ -182,6 +185,10 @@ _BY_SQLSTATE: dict[str, type[PkgdbError]] = {
     "57P04": ConnectionFailed,
     "57P05": ConnectionFailed,
 }
+
+OVERTAKEN = frozenset({"0A000", "42804", "42846", "42883", "XX000"})
+"""What a call can end with, once, that a migration overtakes: it began with old functions, types or
+plans, and met new ones. Nothing was changed, and the next call meets the new ones only."""
 
 VERDICTS = frozenset(code for code in _BY_SQLSTATE if code.startswith("RG"))
 """The codes by which the functions themselves say no."""

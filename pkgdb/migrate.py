@@ -7,10 +7,12 @@ An application with an alembic history of its own may instead list `version_loca
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import psycopg
-from alembic import command
+from alembic import command, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from psycopg.rows import class_row
@@ -27,9 +29,12 @@ from pkgdb.errors import (
     QueryCanceled,
 )
 from pkgdb.resources import folder
+from pkgdb.retry import RetryPolicy
 
 VERSION_SCHEMA = "pkgdb"
 VERSION_TABLE = "alembic_version"
+LOCK_TIMEOUT = timedelta(milliseconds=500)  # shorter than PostgreSQL's deadlock_timeout
+RETRY = RetryPolicy(attempts=60, base=0.5, cap=10)  # some minutes
 
 _alembic = threading.Lock()  # it keeps the environment of a run in globals of a module
 
@@ -37,21 +42,52 @@ Target = str | Engine | Connection
 """A DSN, an Engine, or a Connection whose open transaction, if any, is joined."""
 
 
-def upgrade(target: Target | None, to: str = "head", *, sql: bool = False) -> str | None:
+def upgrade(
+    target: Target | None,
+    to: str = "head",
+    *,
+    sql: bool = False,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    retry: RetryPolicy = RETRY,
+) -> str | None:
     """Upgrade to a revision. With `sql` run nothing and return the script, for psql or a review.
 
     Needs CREATEROLE (or the roles to exist and pkgdb_owner to be granted) and CREATE on the
     database; a direct connection, since a pooler between transactions would lose the lock.
+
+    Args:
+        target: Where; each revision is a transaction of its own, unless one is joined.
+        to: The revision.
+        sql: Return the script.
+        lock_timeout: How long a revision may wait for a lock, and others behind it.
+        retry: How often a revision that did not get its locks is rolled back and tried again; in
+            a transaction that was joined never.
+
+    Raises:
+        LockTimeout: 55P03: a lock was not to be had.
+        Deadlock: 40P01: the same, in a circle.
     """
-    return _run(command.upgrade, target, to, sql=sql)
+    return _run(
+        command.upgrade, _config(target, lock_timeout=lock_timeout, retry=retry), to, sql=sql
+    )
 
 
-def downgrade(target: Target | None, to: str, *, sql: bool = False) -> str | None:
+def downgrade(
+    target: Target | None,
+    to: str,
+    *,
+    sql: bool = False,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+    retry: RetryPolicy = RETRY,
+) -> str | None:
     """Downgrade to a revision; `base` drops the schema with all its data. Roles stay.
 
-    With `sql` return the script, `to` being a range such as `head:base`.
+    With `sql` return the script, `to` being a range such as `head:base`. The rest is as in
+    `upgrade`.
     """
-    return _run(command.downgrade, target, to, sql=sql)
+    return _run(
+        command.downgrade, _config(target, lock_timeout=lock_timeout, retry=retry), to, sql=sql
+    )
 
 
 def stamp(target: Target, to: str = "head") -> None:
@@ -128,6 +164,68 @@ def version_location() -> str:
     return str(folder("migrations") / "versions")
 
 
+# What revisions are made of.
+
+
+def execute(sql: str) -> None:
+    """In a revision: run SQL as it is. `op.execute` would take `:name` in a body for a bind."""
+    context = op.get_context()
+    if context.as_sql:
+        context.impl.static_output(sql)
+    else:
+        # Without parameters psycopg leaves `%` alone and takes many statements at once.
+        op.get_bind().exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """In a revision: what is made inside belongs to pkgdb_owner, whoever migrates."""
+    # A setting that is local to the transaction carries the caller's role across, offline too.
+    execute("select set_config('pkgdb.caller_role', current_setting('role'), true);")
+    execute("set local role pkgdb_owner;")
+    execute(_REQUIRE_OWNER)
+    yield
+    execute("select set_config('role', current_setting('pkgdb.caller_role'), true);")
+
+
+_REQUIRE_OWNER = """\
+do $$
+begin
+    if current_user <> 'pkgdb_owner' then
+        raise exception using
+            errcode = 'no_active_sql_transaction',
+            message = 'pkgdb is migrated inside transactions',
+            hint = 'Run this migration without autocommit.';
+    end if;
+end;
+$$;"""
+
+
+def create_index(name: str, definition: str, *, unique: bool = False) -> None:
+    """In a revision that does nothing else: an index, while publishers go on.
+
+    It waits for every older transaction, however long that takes: nobody waits behind it. What an
+    earlier run left half made is made anew. In a transaction that was joined the index is made in
+    the ordinary way.
+
+    Args:
+        name: The index.
+        definition: `package_version (namespace, name) where status = 'available'`
+        unique: Whether it is.
+    """
+    context = op.get_context()
+    create = "create unique index" if unique else "create index"
+    if context._in_external_transaction:
+        execute(f"{create} {name} on pkgdb.{definition};")
+        return
+    with context.autocommit_block():
+        execute("select set_config('pkgdb.lock_timeout', current_setting('lock_timeout'), false);")
+        execute("set lock_timeout = 0;")
+        execute(f"drop index concurrently if exists pkgdb.{name};")
+        execute(f"{create} concurrently {name} on pkgdb.{definition};")
+        execute("select set_config('lock_timeout', current_setting('pkgdb.lock_timeout'), false);")
+
+
 def engine(dsn: str) -> Engine:
     """An Engine on anything that psycopg connects to; a SQLAlchemy URL goes as well."""
     if dsn.startswith("postgresql+"):
@@ -137,22 +235,19 @@ def engine(dsn: str) -> Engine:
     )
 
 
-def _config(target: Target | None, output: io.StringIO | None = None) -> Config:
-    config = Config(output_buffer=output)
+def _config(target: Target | None, **attributes: object) -> Config:
+    config = Config()
     # The option is interpolated by configparser.
     config.set_main_option("script_location", str(folder("migrations")).replace("%", "%%"))
     config.attributes["connection"] = engine(target) if isinstance(target, str) else target
+    config.attributes.update(attributes)
     return config
 
 
-def _run(act: Callable[..., None], target: Target | None, to: str, *, sql: bool) -> str | None:
-    if sql:
-        output = io.StringIO()
-        with _alembic:
-            act(_config(None, output), to, sql=True)
-        return output.getvalue()
-    if target is None:
+def _run(act: Callable[..., None], config: Config, to: str, *, sql: bool) -> str | None:
+    if not sql and config.attributes["connection"] is None:
         raise TypeError("a target is needed to run anything: a DSN, an Engine or a Connection")
+    output = config.output_buffer = io.StringIO()
     with _alembic:
-        act(_config(target), to)
-    return None
+        act(config, to, sql=sql)
+    return output.getvalue() if sql else None

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from pkgdb._call import Call
 from pkgdb.errors import (
     DRIVER_ERRORS,
+    OVERTAKEN,
     VERDICTS,
     ConnectionFailed,
     Deadlock,
@@ -179,7 +180,10 @@ class AsyncOwning:
                 return rows
             except DRIVER_ERRORS as exc:
                 error = translate(exc)
-                again = isinstance(error, Deadlock | SerializationFailure)
+                again = (
+                    isinstance(error, Deadlock | SerializationFailure)
+                    or error.sqlstate in OVERTAKEN
+                )
                 if isinstance(error, ConnectionFailed):
                     # A connection that had died unnoticed is replaced. A call that was sent is
                     # sent once more: always, where the commit was not sent, for then nothing has

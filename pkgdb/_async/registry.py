@@ -90,8 +90,9 @@ class AsyncRegistry:
     **Transactions.** On a psycopg connection, a SQLAlchemy connection or a SQLAlchemy session, the
     calls join the caller's transaction, which has to be READ COMMITTED; commit, rollback and
     trying again stay the caller's. On a pool, and from `aconnect`, each call is a transaction
-    of its own: deadlocks and serialization failures are tried again as `retry` says; a connection
-    that was lost is replaced, and the call sent once more if that cannot apply it twice.
+    of its own: deadlocks, serialization failures and calls that a migration overtook are tried
+    again as `retry` says; a connection that was lost is replaced, and the call sent once more if
+    that cannot apply it twice.
 
     **Arguments** that most methods share:
 
