@@ -19,7 +19,8 @@ from pkgdb import migrate
 from pkgdb.server import Server, ServerError, find_bindir
 from tests.coverage import profile
 from tests.faults import table
-from tests.support import TRIALS, ServerUnderTest, Trials
+from tests.soak import table as soak
+from tests.support import TRIALS, ServerUnderTest, Trials, altered
 from tests.versions import comparisons
 
 pytest_sessionfinish = profile.pytest_sessionfinish
@@ -30,6 +31,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     profile.pytest_terminal_summary(terminalreporter)
     comparisons.pytest_terminal_summary(terminalreporter)
     table.pytest_terminal_summary(terminalreporter)
+    soak.pytest_terminal_summary(terminalreporter)
 
 
 SETTINGS = {
@@ -102,6 +104,9 @@ def admin(server: ServerUnderTest) -> Iterator[psycopg.Connection]:
 @pytest.fixture(scope="session")
 def template(server: ServerUnderTest, admin: psycopg.Connection) -> Iterator[str]:
     """The name of a database at `upgrade head`, which nobody may connect to."""
+    if made := altered():
+        yield made
+        return
     name = f"pkgdb_template_{os.getpid()}"
     admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     migrate.upgrade(server.dsn(name))

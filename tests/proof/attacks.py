@@ -74,10 +74,26 @@ ATTACKS = [
         PUBLISHED, "dumped, and restored on the newest PostgreSQL", ("tests/migrations/test_res*",)
     ),
     Attack(
+        PUBLISHED,
+        "connections cut, killed at random, none left in the pool",
+        ("tests/wrapper/test_pools.py::*", "tests/wrapper/test_pooling.py::*"),
+    ),
+    Attack(
+        PUBLISHED,
+        "upgraded while publishers run, given way, interrupted",
+        ("tests/migrations/test_under_load.py::*",),
+    ),
+    Attack(
         BYTES,
         "a storm of publishers that die, deletions and collectors",
         ("tests/faults/test_storm.py::*",),
         knobs={"PKGDB_STORM_SECONDS": lambda minutes: 2 * minutes},
+    ),
+    Attack(
+        STALE,
+        "one call stopped between two statements while another runs",
+        ("tests/interleavings/test_pauses.py::*",),
+        knobs={"PKGDB_TEST_PAUSES": lambda minutes: 10 * minutes},
     ),
     Attack(
         STALE,
@@ -104,6 +120,12 @@ ATTACKS = [
         minutes=20,
     ),
     Attack(STALE, "each rule of locking, by isolationtester", ("tests/isolation/*",)),
+    Attack(
+        STALE,
+        "each lock, constraint, fence and status predicate taken away",
+        ("tests/mutation/*",),
+        knobs={"PKGDB_MUTANTS": lambda minutes: 10 * minutes},
+    ),
     Attack(SNAPSHOTS, REPLAYED, ("tests/incidents/test_S*",)),
     Attack(
         SNAPSHOTS,
@@ -116,6 +138,12 @@ ATTACKS = [
         FEED,
         "sixteen writers, racing sequencers, readers paging; restores and fail-over",
         ("tests/feed/test_exactly_once.py::*", "tests/feed/test_histories.py::*"),
+    ),
+    Attack(
+        CHECKED,
+        "all at once for long: memory, bloat, locks and ghosts stay bounded",
+        ("tests/soak/*",),
+        knobs={"PKGDB_SOAK_MINUTES": lambda minutes: minutes // 10},
     ),
     Attack(
         CHECKED,
