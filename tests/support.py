@@ -14,7 +14,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 TRIALS = "trials"  # a property of a test's report: how often it has tried
 Trials = Callable[[int], None]
-PATIENCE = 60.0  # seconds until a wait gives up; nothing asserts how long anything takes
+# Seconds until a wait gives up; nothing asserts how long anything takes.
+PATIENCE = float(os.environ.get("PKGDB_TEST_PATIENCE", "60"))
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class ServerUnderTest:
         if self.bindir is not None and (self.bindir / name).exists():
             return str(self.bindir / name)
         return oracle(name)
+
+
+def altered() -> str:
+    """PKGDB_TEST_TEMPLATE: a database with something wrong in it, which the tests are to find."""
+    return os.environ.get("PKGDB_TEST_TEMPLATE", "")
 
 
 def oracle(tool: str) -> str:
