@@ -13,9 +13,9 @@ class RetryPolicy:
     """At most `attempts` runs of a transaction; pauses double from `base` to `cap` seconds.
 
     Deadlocks (40P01) and serialization failures (40001) are worth another run: the server chose
-    a victim. A lock timeout (55P03) is not: it says that the lock is busy for long. A run on a
-    new connection, after one was lost, counts as well. `RetryPolicy(attempts=1)` never runs
-    anything again.
+    a victim. So is what an upgrade overtook (`pkgdb.errors.OVERTAKEN`). A lock timeout (55P03) is
+    not: it says that the lock is busy for long. A run on a new connection, after one was lost,
+    counts as well. `RetryPolicy(attempts=1)` never runs anything again.
     """
 
     attempts: int = 5

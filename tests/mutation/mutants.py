@@ -50,7 +50,7 @@ CONSTRAINTS = """
       left join pg_class c on c.oid = k.conrelid
       left join pg_type t on t.oid = k.contypid
      where k.connamespace = 'pkgdb'::regnamespace and k.contype in ('p', 'u', 'f', 'c')
-       and coalesce(c.relname <> 'protection', true)
+       and coalesce(c.relname not in ('protection', 'alembic_version'), true)
        and not exists (select from pg_constraint f
                         where k.contype <> 'f' and f.contype = 'f' and f.conindid = k.conindid)
      order by 1, 2, 3, 4
