@@ -35,6 +35,10 @@ test: $(STAMP) ## run the whole test suite
 prove: $(STAMP) ## attack every promise for ten minutes, or PROVE_MINUTES, and print what came out
 	$(BIN)/python -m tests.proof $(ARGS)
 
+.PHONY: mutate
+mutate: $(STAMP) ## take each protection of the schema away, one at a time, and see a test fail
+	$(BIN)/python -m tests.mutation $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## check style, types and what is generated from files
 	$(BIN)/ruff format --check -q

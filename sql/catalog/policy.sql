@@ -50,7 +50,7 @@ begin
                 errcode = 'RG400',
                 message = format('policy %s cannot be %s', v_key, pkgdb.quoted(v_value::text)),
                 detail = case when v_key = 'upstream' then pkgdb.upstream_problem(v_value)
-                              else '' end,
+                              else 'It is of another type, or none of what it may be.' end,
                 hint = 'reuse: never, same_content or always; name_scope: ecosystem, repository or '
                        'namespace; keep_versions: a positive number or null; protected_names: an '
                        'array of patterns with * and ?; lookalike_guard, immutable: true or false; '

@@ -256,10 +256,11 @@ begin
     if found then
         raise exception using
             errcode = 'RG409',
-            message = format('two components have version %s of %s with other content',
-                             pkgdb.quoted(v_clash.version), pkgdb.quoted(v_clash.name)),
-            detail = case when v_clash.variant <> ''
-                          then format('Variant %s.', pkgdb.quoted(v_clash.variant)) else '' end;
+            message = format('two components have version %s of %s%s with other content',
+                             pkgdb.quoted(v_clash.version), pkgdb.quoted(v_clash.name),
+                             case when v_clash.variant <> ''
+                                  then format(' for %s', pkgdb.quoted(v_clash.variant))
+                                  else '' end);
     end if;
 end;
 $$;

@@ -259,9 +259,9 @@ begin
         raise exception using
             errcode = 'RG404',
             message = format('no version %s of %s', pkgdb.quoted(p_version),
-                             pkgdb.quoted(p_registration.name)),
-            detail = case when p_variant <> '' then format('Variant %s.', pkgdb.quoted(p_variant))
-                          else '' end;
+                             pkgdb.quoted(p_registration.name))
+                || case when p_variant <> '' then format(' for %s', pkgdb.quoted(p_variant))
+                        else '' end;
     end if;
     if v_version.status = 'processing' then
         raise exception using

@@ -98,7 +98,7 @@ begin
             errcode = 'RG422',
             message = format('publication %s is %s',
                              p_publication.publication_id, p_publication.status),
-            detail = coalesce(p_publication.reason, ''),
+            detail = coalesce(p_publication.reason, 'No reason was given.'),
             hint = 'Begin again.';
     end if;
     if p_publication.fence <> p_fence then

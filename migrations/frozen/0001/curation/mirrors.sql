@@ -151,7 +151,7 @@ begin
         raise exception using
             errcode = 'RG422',
             message = format('mirror update %s is %s', p_update.update_id, p_update.status),
-            detail = coalesce(p_update.reason, ''),
+            detail = coalesce(p_update.reason, 'No reason was given.'),
             hint = 'Begin again.';
     end if;
 end;

@@ -74,11 +74,10 @@ begin
     if v_version.version_id is null then
         raise exception using
             errcode = 'RG404',
-            message = format('no version %s of %s', pkgdb.quoted(p_want), pkgdb.quoted(p_name)),
-            detail = case when array_to_string(p_variants, '') <> ''
-                          then format('Variants: %s.',
-                                      pkgdb.quoted(array_to_string(p_variants, ', ')))
-                          else '' end;
+            message = format('no version %s of %s', pkgdb.quoted(p_want), pkgdb.quoted(p_name))
+                || case when array_to_string(p_variants, '') <> ''
+                        then format(' for %s', pkgdb.quoted(array_to_string(p_variants, ', ')))
+                        else '' end;
     end if;
     return pkgdb.version_info(p_repository, v_registration, v_version);
 end;
