@@ -2,6 +2,8 @@
 
 import sys
 from dataclasses import asdict
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -54,11 +56,23 @@ def _stop(base: Path | None) -> None:
     help="Up to this revision; `base` removes the schema and all that is in it.",
 )
 @click.option("--sql", "as_sql", is_flag=True, help="Print the script and connect to nothing.")
-def migrate(dsn: str | None, revision: str, as_sql: bool) -> None:
+@click.option(
+    "--lock-timeout",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    metavar="MS",
+    help="Milliseconds that a revision, and whoever comes behind it, waits for a lock; then it is"
+    " tried again.",
+)
+def migrate(dsn: str | None, revision: str, as_sql: bool, lock_timeout: int) -> None:
     """Create pkgdb's schema, or bring it up to date."""
     from pkgdb import migrate as migrations
 
-    move = migrations.downgrade if revision == "base" else migrations.upgrade
+    move = partial(
+        migrations.downgrade if revision == "base" else migrations.upgrade,
+        lock_timeout=timedelta(milliseconds=lock_timeout),
+    )
     if as_sql:
         click.echo(move(None, revision, sql=True))
         return

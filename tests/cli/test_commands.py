@@ -138,6 +138,10 @@ class TestMigrate:
         assert result.exit_code == 0
         assert "create function pkgdb.publish(" in result.stdout
 
+    def test_how_long_it_may_wait(self, run):
+        result = run("migrate", "--sql", "--lock-timeout", "200")
+        assert result.stdout.startswith("SET lock_timeout = '200ms';")
+
     def test_an_unknown_revision_is_one_line(self, run, empty_dsn):
         result = run("migrate", "--to", "nix", "--dsn", empty_dsn)
         assert result.exit_code == 2

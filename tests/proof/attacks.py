@@ -93,7 +93,7 @@ ATTACKS = [
         STALE,
         "one call stopped between two statements while another runs",
         ("tests/interleavings/test_pauses.py::*",),
-        knobs={"PKGDB_TEST_PAUSES": lambda minutes: 10 * minutes},
+        knobs={"PKGDB_TEST_PAUSES": lambda minutes: 30 * minutes},
     ),
     Attack(
         STALE,
