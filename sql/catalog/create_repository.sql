@@ -43,7 +43,8 @@ begin
     v_now := pkgdb.clock();
 
     -- The unique index decides between two creators: the second waits here and then finds the
-    -- first's.
+    -- first's. It waits for whoever else writes that row, too: what it finds is of now, and a lock
+    -- on it would only be in the way of those that take the repository's own.
     insert into pkgdb.namespace (namespace, created_at)
     values (p_namespace, v_now)
     on conflict do nothing;
@@ -61,8 +62,7 @@ begin
 
         select * into v_repository
           from pkgdb.repository r
-         where r.namespace = p_namespace and r.name = p_repository and r.status = 'live'
-           for share;
+         where r.namespace = p_namespace and r.name = p_repository and r.status = 'live';
         exit when found;
     end loop;
 

@@ -27,7 +27,8 @@ begin
     perform pkgdb.check_text('url', p_url, 2048);
     v_now := pkgdb.clock();
 
-    -- The unique index decides between two: the second waits here and then finds the first's.
+    -- The unique index decides between two: the second waits here and then finds the first's. It
+    -- waits for whoever else writes that row, too: what it finds is of now.
     insert into pkgdb.namespace (namespace, created_at)
     values (p_namespace, v_now)
     on conflict do nothing;
@@ -42,8 +43,7 @@ begin
 
         select * into v_backend
           from pkgdb.backend b
-         where b.namespace = p_namespace and b.name = p_backend
-           for share;
+         where b.namespace = p_namespace and b.name = p_backend;
         exit when found;
     end loop;
 

@@ -1,3 +1,4 @@
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -46,6 +47,13 @@ MALFORMED_NAMES = ["", " main", "main ", "ma\nin", "x" * 256, "ü" * 128]
 def policy(api, name="main"):
     (row,) = api.ask("select policy from pkgdb.repositories where repository = %s", name)
     return row.policy
+
+
+CHANGES = {
+    "alter": lambda repo: repo.alter_repository({"reuse": "always"}),
+    "rename": lambda repo: repo.rename_repository("renamed"),
+    "drop": lambda repo: repo.drop_repository(),
+}
 
 
 def test_create(api):
@@ -100,6 +108,32 @@ def test_two_create_the_same(api, connect, background, end):
     getattr(first, end)()
     assert other.result().outcome == ("unchanged" if end == "commit" else "created")
     assert (other.result().repository_id == one.repository_id) == (end == "commit")
+
+
+@pytest.mark.parametrize("change", ["alter", "rename", "drop"])
+def test_who_creates_waits_for_whoever_changes_it(api, repo, connect, background, change):
+    """What it finds is what is there when it answers."""
+    changing, creating = connect(autocommit=False), connect()
+    CHANGES[change](repo.on(changing))
+    again = background.submit(api.on(creating).create_repository, "acme", "main")
+    wait_until_blocked(api.connection, backend_pid(creating))
+    changing.commit()
+    if change == "alter":
+        with pytest.raises(psycopg.Error) as caught:
+            again.result()
+        assert caught.value.sqlstate == "RG409"
+    else:
+        assert again.result().outcome == "created"
+
+
+@pytest.mark.parametrize("change", ["alter", "rename", "drop"])
+def test_what_is_found_to_be_there_is_in_nobodys_way(api, repo, connect, change):
+    """Not even in that of who changes it, while the transaction goes on."""
+    finding, changing = connect(autocommit=False), connect()
+    changing.execute("set lock_timeout = '1s'")
+    assert api.on(finding).create_repository("acme", "main").outcome == "unchanged"
+    CHANGES[change](repo.on(changing))
+    finding.commit()
 
 
 def test_alter_changes_what_is_named_and_leaves_the_rest(api, repo):
