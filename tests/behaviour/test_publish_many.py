@@ -165,6 +165,24 @@ def test_a_new_version_of_a_package_with_many(api, repo):
     assert counted == (300, 300, sum(map(len, versions)), 300)
 
 
+def test_a_deleted_version_that_comes_again_is_a_new_one(repo):
+    repo.alter_repository({"reuse": "always"})
+    once = item("npm", "a", "1.0.0", files=[file("a.tgz")])
+    (deleted,) = many(repo, once)
+    repo.delete_version("npm", "a", "1.0.0")
+    (row,) = many(repo, once)
+    assert (row.outcome, row.revision) == ("created", 3)
+    assert repo.resolve("npm", "a", "latest").version_id == row.version_id != deleted.version_id
+
+
+def test_latest_is_one_that_is_available(repo):
+    many(repo, item("npm", "a", "1.0.0"), item("npm", "a", "3.0.0"))
+    repo.quarantine("npm", "a", "3.0.0")
+    many(repo, item("npm", "a", "2.0.0"))
+    for tag in ("latest", "latest_stable"):
+        assert repo.resolve("npm", "a", tag).version == "2.0.0"
+
+
 # The same items through publish, one after another, must have the same outcomes and end in the same
 # state. Small pools, so that items meet each other and what was there before.
 

@@ -168,6 +168,7 @@ def test_isolation_levels(api, demo, connect, level):
         for function, *arguments in (
             ("begin_publication", "main", "pypi", "demo", "1.0"),
             ("renew_publication", *ref),
+            ("renew_publication", 0, 1),  # of what is not there: nothing to lock
             ("record_copy", *ref, "disk", digest(), 1),
             ("record_validation", ref[0], "scan", "succeeded"),
             ("commit_publication", *ref),

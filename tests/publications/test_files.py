@@ -82,6 +82,16 @@ def test_one_main_file(api, repo, ledger, ecosystem):
     assert demo.begin_publication("1.0.0", files=[file("a", "a")]).outcome == "unchanged"
 
 
+@pytest.mark.parametrize("function", ["publish", "begin_publication"])
+def test_another_main_file_where_the_first_was_deleted(repo, function):
+    repo.alter_repository({"reuse": "always"})
+    demo = repo.at("npm", "demo")
+    demo.publish("1.0.0", files=[file("a", "a")])
+    demo.delete_file("1.0.0", filename="a")
+    done = getattr(demo, function)("1.0.0", files=[file("b", "b")])
+    assert done.outcome == ("files_added" if function == "publish" else "begun")
+
+
 def test_side_files_of_a_version_with_one_main_file(api, repo, ledger):
     demo = repo.at("nuget", "demo")
     demo.publish("1.0.0", files=[file("demo.nupkg")])
@@ -94,14 +104,15 @@ def test_side_files_of_a_version_with_one_main_file(api, repo, ledger):
 
 
 def test_side_files_need_a_version_that_is_published(api, repo, demo, ledger):
-    def side():
-        return demo.begin_publication("1.0", files=[file("s")], role="side")
+    def side(name="s"):
+        return demo.begin_publication("1.0", files=[file(name)], role="side")
 
     with api.refused("RG404"):
         side()
     publication = demo.begin_publication("1.0", files=[file("a")])
-    with api.refused("RG422"):
-        side()
+    for name in ("s", "a"):
+        with api.refused("RG422"):
+            side(name)
     ledger.commit(publication)
     demo.quarantine("1.0", reason="looked at")
     with api.refused("RG422"):

@@ -151,6 +151,38 @@ def test_ghosts_of_the_name_that_a_purge_is_removing(api, demo, ledger, connect)
     assert api.purge().versions == 0
 
 
+def test_an_end_that_waits_for_a_purge_is_not_in_the_way_of_another(
+    api, demo, ledger, connect, background
+):
+    """It holds nothing of one ghost while it waits for an older one."""
+    bare, other = demo.begin_publication("1.0"), demo.begin_publication("2.0", files=[file("a")])
+    last = demo.begin_publication("3.0")
+    ledger.abort(bare)
+    ledger.abort(other)
+    purging, ending, also_purging = connect(autocommit=False), connect(), connect()
+    assert api.on(purging).purge(limit=1).versions == 1
+    ended = background.submit(api.on(ending).abort_publication, last.publication_id, last.fence)
+    wait_until_blocked(api.connection, backend_pid(ending))
+    also_purging.execute("set lock_timeout = '20ms'")
+    report = api.on(also_purging).purge()
+    assert (report.versions, report.files) == (1, 1)
+    purging.commit()
+    assert ended.result().outcome == "aborted"
+    assert registrations(api) == []
+
+
+def test_an_end_waits_for_no_purge_of_what_was_published(api, demo, connect):
+    demo.publish("1.0")
+    demo.delete_version("1.0")
+    publication = demo.begin_publication("2.0")
+    purging, ending = connect(autocommit=False), connect()
+    assert api.on(purging).purge().versions == 1
+    ending.execute("set lock_timeout = '20ms'")
+    ended = api.on(ending).abort_publication(publication.publication_id, publication.fence)
+    assert ended.outcome == "aborted"
+    purging.commit()
+
+
 def test_the_end_waits_for_a_purge(api, demo, ledger, connect, background):
     one, other = demo.begin_publication("1.0", files=[file("a")]), demo.begin_publication("2.0")
     ledger.abort(one)

@@ -10,6 +10,13 @@ def begin(demo, name, actor=None, **more):
     return demo.begin_publication("1.0", files=[file(name, name)], actor=actor or name, **more)
 
 
+def depends(name):
+    return [{"kind": "requires", "alternatives": [{"name": name}]}]
+
+
+STATED = {"metadata": {"m": 1}, "dependencies": depends("base")}
+
+
 def counters(api):
     return api.ask("select versions, files, bytes, revision from pkgdb.registrations")
 
@@ -104,6 +111,15 @@ def test_who_comes_meets_no_expired_ones(api, demo, ledger, clock):
     assert other.outcome == "begun"
 
 
+def test_who_comes_leaves_what_has_ended_as_it_is(demo, ledger, clock):
+    ledger.commit(begin(demo, "a"))
+    ledger.abort(begin(demo, "b"), "never mind")
+    clock.advance(hours=1)
+    begin(demo, "c")
+    ended = [("committed", None), ("aborted", "never mind")]
+    assert ledger.publications() == [*ended, ("open", None)]
+
+
 def test_after_the_commit_others_are_told_when_they_begin(demo, ledger):
     first = begin(demo, "a")
     ledger.commit(first)
@@ -119,6 +135,23 @@ def test_metadata_has_to_agree(api, demo, ledger):
     with api.refused("RG409"):
         begin(demo, "c")
     assert begin(demo, "b", metadata={"m": 1}).outcome == "begun"
+
+
+def test_dependencies_have_to_agree(api, demo):
+    begin(demo, "a", dependencies=STATED["dependencies"])
+    for other in ([], depends("more")):
+        with api.refused("RG409"):
+            begin(demo, "b", dependencies=other)
+    assert begin(demo, "b", dependencies=STATED["dependencies"]).outcome == "begun"
+
+
+def test_metadata_alone_beside_files(demo, ledger):
+    """It lacks no file, and yet it is not published."""
+    with_files, bare = begin(demo, "a"), demo.begin_publication("1.0")
+    assert bare.outcome == "begun"
+    assert ledger.commit(bare).outcome == "created"
+    assert names(demo) == []
+    assert ledger.commit(with_files).outcome == "files_added"
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -141,6 +174,15 @@ def test_metadata_of_a_published_version_stays(api, demo, ledger):
         begin(demo, "b", metadata={"m": 2})
     ledger.commit(begin(demo, "b"))
     assert demo.resolve("1.0").metadata == {"m": 1}
+
+
+def test_what_is_published_need_not_be_stated_again(demo, ledger):
+    """Whoever adds files to a version may, whatever others say who are on their way to it."""
+    ledger.commit(begin(demo, "a", **STATED))
+    others = begin(demo, "b"), begin(demo, "c", **STATED)
+    assert [ledger.commit(other).outcome for other in others] == ["files_added"] * 2
+    assert names(demo) == ["a", "b", "c"]
+    assert demo.resolve("1.0").metadata == STATED["metadata"]
 
 
 def test_begins_of_one_new_name_wait_for_each_other(api, demo, connect, background):

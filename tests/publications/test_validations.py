@@ -196,9 +196,14 @@ def test_only_a_failure_quarantines(scanned, ledger, result):
     assert scanned.resolve("1.0").status == "available"
 
 
-def test_before_the_commit_nothing_is_quarantined(api, repo, scanned, ledger):
-    ledger.validate(begin(scanned), "lint", "failed", quarantine=True)
+def test_before_the_commit_nothing_is_quarantined(api, scanned, ledger):
+    publication = begin(scanned)
+    ledger.validate(publication, "lint", "failed", quarantine=True)
     assert api.ask("select status from pkgdb.package_version") == [("processing",)]
+    passed(ledger, publication)
+    found = ledger.validate(begin(scanned, "b"), "lint", "failed", quarantine=True)
+    assert found.outcome == "recorded"
+    assert scanned.resolve("1.0").status == "available"
 
 
 def test_what_is_gone_is_not_quarantined(api, scanned, ledger):
