@@ -76,6 +76,15 @@ def test_two_at_once_of_which_one_gives_up(api, connect, background):
     assert other.result().outcome == "created"
 
 
+def test_one_that_is_there_is_in_nobodys_way(api, ledger, connect):
+    ledger.backend("disk")
+    adding, retiring = connect(autocommit=False), connect()
+    retiring.execute("set lock_timeout = '1s'")
+    assert api.on(adding).add_backend("disk", "file:///disk").outcome == "unchanged"
+    assert api.on(retiring).retire_backend("disk").outcome == "retired"
+    adding.commit()
+
+
 @pytest.mark.parametrize("text", [None, "", " x", "a\nb", "x" * 2049])
 def test_malformed_arguments(api, ledger, text):
     ledger.backend("disk")
@@ -127,6 +136,7 @@ def test_a_backend_of_a_dropped_repository(api, repo, demo, disk, ledger):
     """Its bytes may still be needed, as long as the purge has not come."""
     ledger.publish(demo, "1.0", file("a"))
     repo.drop_repository()
+    assert api.ask("select * from pkgdb.repository_backends") == []
     with api.refused("RG423"):
         api.retire_backend("disk")
     api.purge()
@@ -285,6 +295,45 @@ def test_two_that_rely_on_each_other(api, moved, ledger, connect, background):
     first.commit()
     assert getattr(other.exception(), "sqlstate", None) == "RG423"
     assert [copy.backend for copy in api.ask("select * from pkgdb.blob_copies")] == ["cold"] * 2
+
+
+def test_backends_are_held_in_one_order(api, demo, disk, ledger, connect, background):
+    """Whoever announces copies on them waits for who retires another one, and not the reverse."""
+    low, high = sorted("ab", key=digest)
+    ledger.publish(demo, "1.0", file("low", low))
+    ledger.backend("cold", "required")
+    ledger.backend("spare")
+    adopting, retiring, publishing = connect(autocommit=False), connect(), connect()
+    api.on(adopting).adopt_backend("cold")
+    retired = background.submit(api.on(retiring).retire_backend, "spare")
+    wait_until_blocked(api.connection, backend_pid(retiring))  # it has `disk`
+    begun = background.submit(
+        demo.on(publishing).begin_publication, "2.0", files=[file("a", low), file("b", high)]
+    )
+    wait_until_blocked(api.connection, backend_pid(publishing))
+    adopting.commit()
+    assert retired.result().outcome == "retired"
+    copies = [(copy["backend"], copy["sha256"]) for copy in begun.result().copies]
+    assert copies == [("cold", digest(low)), ("cold", digest(high)), ("disk", digest(high))]
+
+
+def test_backends_are_held_before_blobs(api, demo, disk, ledger, connect, background):
+    """By a worker, as by who retires one and then says that an object of those bytes is gone."""
+    ledger.publish(demo, "1.0", file("a", "a"))
+    lost = ledger.present()
+    ledger.verify(lost, None)
+    ledger.verify(lost, lost.sha256)
+    (task,) = ledger.collect()
+    ledger.backend("cold", "required")
+    ledger.backend("spare")
+    retiring, working = connect(autocommit=False), connect()
+    api.on(retiring).retire_backend("spare")
+    claimed = background.submit(api.on(working).rows, "claim_copies")
+    wait_until_blocked(api.connection, backend_pid(working))
+    done = api.on(retiring).confirm_blob_deleted("disk", task.sha256, task.generation, task.attempt)
+    retiring.commit()
+    assert done.outcome == "postponed"
+    assert [task.backend for task in claimed.result()] == ["cold"]
 
 
 def test_what_never_came_does_not_keep_it(api, repo, demo, disk, ledger):

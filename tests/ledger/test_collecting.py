@@ -166,8 +166,11 @@ def test_so_many_at_once_oldest_first(api, unneeded, ledger, clock):
     assert [len(each) for each in given] == [2, 2, 1, 0]
 
 
-def test_several_collectors_share_the_work(api, unneeded, ledger, connect):
+@pytest.mark.parametrize("taken", [False, True])
+def test_several_collectors_share_the_work(api, unneeded, ledger, connect, taken):
     unneeded(*"12345")
+    if taken:
+        assert len(api.rows("collect_blobs")) == 5
     sessions = [connect(autocommit=False) for _ in range(3)]
     given = [
         api.on(s).rows("collect_blobs", "disk", ledger.installations["disk"], 2) for s in sessions
@@ -330,6 +333,19 @@ def test_meanwhile_the_bytes_come_again(api, demo, never_there, ledger, clock):
     assert again.generation == never_there.generation
     assert ledger.confirm(again).outcome == "deleted"
     assert ledger.copies() == [("disk", "present")]
+
+
+def test_meanwhile_the_bytes_come_and_go_again(api, repo, demo, never_there, ledger, clock):
+    """The second deletion of the first object still comes no sooner than after a day."""
+    repo.alter_repository({"reuse": "always"})
+    ledger.confirm(never_there)
+    ledger.publish(demo, "2.0", file("b.whl", "a"))
+    demo.delete_version("2.0")
+    clock.advance(hours=12)
+    api.purge()
+    assert never_there.generation not in {task.generation for task in ledger.collect()}
+    clock.advance(hours=13)
+    assert never_there.generation in {task.generation for task in ledger.collect()}
 
 
 @pytest.mark.parametrize(
@@ -498,6 +514,68 @@ def test_who_adopts_waits_for_a_confirmation(api, demo, unneeded, ledger, connec
     assert blobs(api) == {digest("1")}
     ledger.record(publication)
     assert ledger.commit(publication).outcome == "created"
+
+
+@pytest.mark.parametrize("answer", ["confirm_blob_deleted", "record_copy_failure"])
+def test_a_late_answer_waits_for_who_hands_the_work_out_again(
+    api, unneeded, ledger, clock, connect, background, answer
+):
+    reason = ["timed out"] if answer == "record_copy_failure" else []
+    unneeded("1")
+    (task,) = ledger.collect()
+    clock.advance(minutes=6)
+    collecting, answering = connect(autocommit=False), connect()
+    api.on(collecting).rows("collect_blobs", "disk", ledger.installations["disk"])
+    late = background.submit(
+        getattr(api.on(answering), answer),
+        "disk", task.sha256, task.generation, task.attempt, *reason,
+    )  # fmt: skip
+    wait_until_blocked(api.connection, backend_pid(answering))
+    collecting.commit()
+    assert getattr(late.exception(), "sqlstate", None) == "RG412"
+    assert ledger.confirm(task._replace(attempt=2)).outcome == "deleted"
+
+
+def test_the_collector_waits_for_who_forgets_the_last_copy(
+    api, repo, demo, never_there, ledger, connect, background
+):
+    """Which was being deleted. While it was forgotten, the last file of its bytes went."""
+    repo.set_repository_backend("disk", "none")
+    demo.publish("2.0", files=[file("b.whl", "a")])
+    demo.delete_version("2.0")
+    abandoning, collecting = connect(autocommit=False), connect()
+    api.on(abandoning).retire_backend("disk", True)
+    assert api.purge().versions == 1
+    collected = background.submit(api.on(collecting).rows, "collect_blobs")
+    wait_until_blocked(api.connection, backend_pid(collecting))
+    abandoning.commit()
+    assert [task.sha256 for task in collected.result()] == [never_there.sha256]
+    assert blobs(api) == set()
+
+
+def test_who_retires_holds_copies_in_the_order_of_the_collector(
+    api, repo, demo, disk, ledger, connect, background
+):
+    low, middle, high = sorted("abc", key=digest)
+    for version, name in enumerate((high, middle, low)):
+        ledger.publish(demo, str(version), file(name, name))
+    (found,) = api.ask("select * from pkgdb.blob_copies where sha256 = %s", digest(middle))
+    ledger.verify(found, None)
+    ledger.verify(found, found.sha256)
+    (task,) = ledger.collect()  # a second object of those bytes
+    for version in "012":
+        demo.delete_version(version)
+    api.purge()
+    repo.set_repository_backend("disk", "none")
+    failing, collecting, retiring = connect(autocommit=False), connect(), connect()
+    api.on(failing).record_copy_failure("disk", task.sha256, task.generation, task.attempt, "no")
+    collected = background.submit(api.on(collecting).rows, "collect_blobs")
+    wait_until_blocked(api.connection, backend_pid(collecting))  # between low and high
+    retired = background.submit(api.on(retiring).retire_backend, "disk")
+    wait_until_blocked(api.connection, backend_pid(retiring))
+    failing.commit()
+    assert len(collected.result()) == 3
+    assert retired.result().outcome == "retired"
 
 
 # The mark that the collector goes by

@@ -75,6 +75,18 @@ def test_so_many_at_once(api, demo, disk, ledger):
     assert [len(ledger.claim(limit=2)) for _ in range(4)] == [2, 2, 1, 0]
 
 
+def test_what_waits_to_be_deleted_takes_no_place(api, repo, demo, disk, ledger):
+    """Of those that a worker asks for."""
+    repo.alter_repository({"reuse": "always"})
+    ledger.publish(demo, "1.0", file("a", "a"))
+    demo.delete_version("1.0")
+    api.purge()
+    assert len(api.rows("collect_blobs")) == 1
+    ledger.publish(demo, "2.0", file("b", "b"))
+    ledger.backend("cold", "required")
+    assert len(ledger.claim(limit=1)) == 1
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -119,6 +131,15 @@ def test_without_a_source_there_is_no_task(api, demo, disk, ledger):
     again = demo.begin_publication("2.0", files=[file("b", "a")])
     ledger.record(again)
     assert api.ask("select * from pkgdb.dead_letters") == []
+
+
+def test_what_is_only_being_published_is_no_loss(api, demo, disk, ledger):
+    publication = demo.begin_publication("1.0", files=[file("a", "a")])
+    assert letters(api) == []
+    ledger.record(publication)
+    ledger.commit(publication)
+    ledger.verify(ledger.present(), None)
+    assert letters(api) == ["disk"]
 
 
 def test_only_what_a_repository_of_that_backend_has_is_copied(api, demo, disk, ledger, clock):
@@ -254,6 +275,16 @@ def copy(api, demo, disk, ledger):
     return make
 
 
+@pytest.mark.parametrize("wanted", ["pending", "present", "lost", "deleting"])
+def test_bytes_are_read_where_they_are_present(api, ledger, copy, wanted):
+    it = copy(wanted)
+    seen = api.rows("locate_blob", it.sha256)
+    shown = api.ask("select * from pkgdb.blob_copies")
+    there = [("disk", it.generation)] if wanted == "present" else []
+    assert [(each.backend, each.generation) for each in seen] == there
+    assert [(each.backend, each.generation) for each in shown] == there
+
+
 @pytest.mark.parametrize(
     ("before", "found", "outcome", "after"),
     [
@@ -364,6 +395,17 @@ def test_what_a_worker_brought_wrong(api, filling, ledger, clock):
     assert ledger.verify(again, again.sha256).outcome == "present"
 
 
+def test_each_object_of_the_same_bytes_has_work_of_its_own(filling, ledger):
+    (task,) = ledger.claim()
+    ledger.verify(task, WRONG)
+    (again,) = ledger.claim()
+    assert ledger.fail(again).state == "pending"
+    (wrong,) = ledger.collect("cold")
+    assert wrong.generation == task.generation
+    assert ledger.verify(again, again.sha256).outcome == "present"
+    assert ledger.collect("cold") == []  # a collector is at it
+
+
 @pytest.mark.parametrize(
     ("given", "sqlstate"),
     [
@@ -395,6 +437,24 @@ def test_two_verify_at_once(api, ledger, copy, connect, background):
     first.commit()
     assert other.result().outcome == "unchanged"
     assert state(api) == ["lost", "pending"]
+
+
+def test_the_collector_passes_over_what_is_being_verified(
+    api, ledger, copy, connect, background, paused
+):
+    it = copy("present")
+    api.delete_version("main", "pypi", "demo", "1.0")
+    api.purge()
+    verifying, collecting = connect(), connect()
+    verified = background.submit(
+        api.on(verifying).verify_copy, "disk", it.sha256, it.generation, None
+    )
+    wait_until_blocked(api.connection, backend_pid(verifying))
+    assert api.on(collecting).rows("collect_blobs") == []
+    paused()
+    assert verified.result().outcome == "lost"
+    assert len(ledger.collect()) == 2
+    assert state(api) == ["deleting", "deleting"]
 
 
 @pytest.fixture

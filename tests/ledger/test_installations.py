@@ -10,6 +10,7 @@ from tests.behaviour.calls import Calls, file
 from tests.migrations.tools import psql, run_program
 from tests.publications.clock import Clock
 from tests.publications.ledger import Ledger
+from tests.support import backend_pid, wait_until_blocked
 
 
 @pytest.fixture
@@ -57,6 +58,17 @@ def test_a_server_that_is_another(api, db, unneeded, ledger):
     assert (again.outcome, again.installation_id) == ("unchanged", ledger.installations["disk"])
     ledger.installations["disk"] = api.adopt_backend("disk").installation_id
     assert len(ledger.collect()) == 1
+
+
+def test_adopting_waits_for_a_purge_that_removes_it(api, ledger, connect, background):
+    ledger.backend("disk")
+    api.retire_backend("disk")
+    purging, adopting = connect(autocommit=False), connect()
+    assert api.on(purging).purge().backends == 1
+    adopted = background.submit(api.on(adopting).adopt_backend, "disk")
+    wait_until_blocked(api.connection, backend_pid(adopting))
+    purging.commit()
+    assert getattr(adopted.exception(), "sqlstate", None) == "RG404"
 
 
 @pytest.fixture

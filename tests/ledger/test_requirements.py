@@ -3,6 +3,7 @@
 import pytest
 
 from tests.behaviour.calls import Calls, file, take_snapshot
+from tests.publications.ledger import digest
 from tests.support import backend_pid, wait_until_blocked
 
 
@@ -105,6 +106,19 @@ def test_optional_ones_are_filled_by_nobody(api, repo, demo, ledger):
     ledger.backend("disk", "optional")
     assert ledger.claim() == []
     assert api.promote_backends() == (0,)
+
+
+def test_what_was_not_published_fills_nothing(api, demo, ledger):
+    """Also where another repository has published it, which keeps it there if it can."""
+    ledger.backend("old", "required")
+    ledger.publish(demo, "1.0", file("b", "b"))
+    ledger.abort(demo.begin_publication("2.0", files=[file("a", "a")]))
+    api.create_repository("other")
+    api.set_repository_backend("other", "old")
+    ledger.publish(api.at("other", "pypi", "demo"), "1.0", file("a", "a"))
+    ledger.backend("disk", "required")
+    api.set_repository_backend("other", "disk", "optional")
+    assert [task.sha256 for task in ledger.claim()] == [digest("b")]
 
 
 def test_several_repositories_have_each_its_own(api, repo, demo, disk, ledger):
