@@ -783,9 +783,15 @@ def test_what_is_quarantined_is_not_copied(api: Calls, stable: Calls, target: Ca
     }  # fmt: skip
 
 
-def test_nor_what_was_when_it_was_deleted(api: Calls, stable: Calls, target: Calls) -> None:
+@pytest.mark.parametrize("by", ["name", "query"])
+def test_nor_what_was_when_it_was_deleted(
+    api: Calls, stable: Calls, target: Calls, by: str
+) -> None:
     stable.quarantine("deb", "curl", "1", "all")
-    stable.delete_version("deb", "curl", "1", "all")
+    if by == "name":
+        stable.delete_version("deb", "curl", "1", "all")
+    else:
+        stable.remove_versions(("curl (= 1)",))
     copied = target.copy_versions(("curl",), from_snapshot="stable")
     assert took(copied) == {"added": 1, "skipped": 1, "outcome": "copied"}
 
@@ -840,6 +846,16 @@ def test_unless_it_is_to_be_replaced(api: Calls, stable: Calls, target: Calls) -
     with api.changes_nothing():
         again = target.copy_versions(("curl (= 1) | wget",), "stable", replace=True)
     assert took(again) == {"unchanged": 2, "outcome": "unchanged"}
+
+
+def test_a_file_that_was_deleted_makes_no_other_content(api: Calls) -> None:
+    content = package("app 1.0", ecosystem="pypi") | {"variant": ""}
+    for repository in ("main", "target"):
+        repo = stock(api, repository, content | {"files": [file("a.whl"), file("b.whl")]})
+        repo.delete_file("pypi", "app", "1.0", filename="b.whl")
+    with api.changes_nothing():
+        copied = api.copy_versions("target", ("app",), "main", replace=True)
+    assert took(copied) == {"unchanged": 1, "outcome": "unchanged"}
 
 
 @pytest.mark.parametrize(
@@ -1016,6 +1032,24 @@ def test_a_copy_of_what_is_not_there(api: Calls, target: Calls) -> None:
             call()
 
 
+def test_a_repository_that_was_dropped(api: Calls, target: Calls) -> None:
+    """Its rows are there until they are purged."""
+    stock(api, "main", "nano 1")
+    api.drop_repository("main")
+    serving = {"main": {"repository": "main"}}
+    for call in (
+        lambda: target.copy_versions(("nano",), "main"),
+        lambda: target.move_versions("main", ("nano",)),
+        lambda: api.rows("search_versions", "main"),
+        lambda: api.create_distribution("", "stable", "deb", serving),
+    ):
+        with api.refused("RG404"):
+            call()
+    stock(api, "main", "nano 2")
+    assert in_repository(api, "main") == ["nano 2 all"]
+    assert changes(target.copy_versions(("nano",), "main")) == ["+nano 2 all"]
+
+
 def test_a_dry_run_says_what_would_be_done(api: Calls, stable: Calls, target: Calls) -> None:
     for call in (
         lambda **named: target.copy_versions(("curl",), "stable", **named),
@@ -1148,6 +1182,20 @@ def test_what_is_being_published_is_not_seen(api: Calls, stable: Calls) -> None:
     assert stable.remove_versions(("curl",)).removed == 2
     assert api.commit_publication(begun.publication_id, begun.fence).outcome == "created"
     assert in_repository(api, "stable") == ["curl 3 all", "wget 1 all"]
+
+
+def test_a_version_of_which_a_file_was_replaced(api: Calls) -> None:
+    """What was deleted before is not remembered anew, and does not come back with it."""
+    content = package("app 1.0", ecosystem="pypi") | {"variant": ""}
+    repo = stock(api, "main", content | {"files": [file("a.whl"), file("b.whl")]}, reuse="always")
+    repo.delete_file("pypi", "app", "1.0", filename="a.whl")
+    repo.publish("pypi", "app", "1.0", files=[file("a.whl", "again")])
+    assert repo.remove_versions(("app",)).removed == 1
+    repo.restore_version("pypi", "app", "1.0")
+    files = {each["filename"]: each["sha256"] for each in repo.resolve("pypi", "app", "1.0").files}
+    assert files == {
+        each["filename"]: each["sha256"] for each in (file("a.whl", "again"), file("b.whl"))
+    }
 
 
 def test_what_was_removed_can_be_restored(api: Calls, stable: Calls) -> None:

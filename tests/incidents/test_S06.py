@@ -108,6 +108,33 @@ def test_fails_without_fence_of_updates(world: World) -> None:
     assert in_repository(world, "up") == ["nano 1"]
 
 
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [("commit_mirror_update", "committed"), ("abort_mirror_update", "aborted")],
+)
+def test_who_was_taken_over_did_not_end_it(world: World, ending: str, told: str) -> None:
+    """To be told that nothing is left to do would be to be told that it was done as they asked."""
+    world.repository("up", "mirror")
+    again = begin_as("first", p_request_key="update 1")
+    world.given(again, again)
+    session = world.session()
+    asked = [(2, told), (1, "RG412"), (2, "unchanged")]
+    for fence, answer in asked:
+        assert session.do(call(ending, "acme", 1, fence)) == answer
+    assert world.violated() == set()
+
+
+def test_one_takes_it_over(world: World) -> None:
+    """Of two who come when the lease has ended."""
+    clock = Clock(world.db)
+    world.repository("up", "mirror")
+    world.given(begin_as("first"))
+    clock.advance(hours=2)
+    race = world.race(begin_as("second"), begin_as("third"))
+    assert race == Race("resumed", "row", "in_progress")
+    assert world.violated() == set()
+
+
 def test_staging_renews_the_lease(world: World) -> None:
     clock = Clock(world.db)
     world.repository("up", "mirror")
@@ -158,6 +185,16 @@ def test_whoever_comes_late_and_a_purge(world: World, first: str) -> None:
     assert world.violated() == set()
 
 
+def test_what_comes_back(world: World) -> None:
+    """Upstream has it no longer, and then again."""
+    mirror(world, "up", CURL, WGET)
+    for items in ([WGET], [CURL, WGET], [WGET], [CURL, WGET]):
+        number = begin(world, "up")
+        world.given(stage(number, 1, *items), commit(number))
+        assert in_repository(world, "up") == ["curl 1", "wget 1"][-len(items) :]
+    assert world.violated() == set()
+
+
 def test_all_or_nothing(world: World) -> None:
     """Readers see none of it before the commit; whoever ended an update ends it for good."""
     mirror(world, "up", CURL)
@@ -169,6 +206,58 @@ def test_all_or_nothing(world: World) -> None:
     assert [session.do(one) for one in (abort, abort)] == ["aborted", "unchanged"]
     assert [session.do(one) for one in (stage(number, 1, WGET), commit(number))] == ["RG422"] * 2
     assert in_repository(world, "up") == ["curl 1"]
+    assert world.violated() == set()
+
+
+# Bytes.
+
+
+def uploads(world: World) -> list[Call]:
+    """An update and a publication have a file each to bring to one backend. The update's holder
+    reports the one and the other, under its own fence."""
+    keeps = [call("set_repository_backend", "acme", name, "disk") for name in ("up", "main")]
+    world.repository("up", "mirror")
+    world.repository()
+    world.given(
+        call("add_backend", "acme", "disk", "file:///srv/disk"), *keeps,
+        begin_as("first"), stage(1, 1, CURL), call("missing_mirror_copies", "acme", 1, 1),
+        deb("wget")("begin_publication", "1", "all", WGET["files"]),
+    )  # fmt: skip
+    announced = world.db.execute(
+        "select encode(sha256, 'hex'), generation from pkgdb.blob_copy order by generation"
+    ).fetchall()
+    return [call("record_mirror_copy", "acme", 1, 1, "disk", *copy) for copy in announced]
+
+
+ENDINGS = {
+    "committed": (commit(1), "RG422"),
+    "aborted": (call("abort_mirror_update", "acme", 1, 1), "RG422"),
+    "dropped": (call("drop_repository", "acme", "up"), "RG412"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_upload_is_of_what_an_update_brings(world: World, ending: str) -> None:
+    """For as long as it goes on; then it is said that it has ended."""
+    ours, theirs = uploads(world)
+    end, told = ENDINGS[ending]
+    session = world.session()
+    steps = [theirs, ours, ours, end, ours]
+    assert [session.do(one) for one in steps] == ["RG404", "recorded", "unchanged", ending, told]
+    assert world.violated() == set()
+
+
+def test_an_upload_beside_an_end(world: World) -> None:
+    """Whoever comes second waits; a late upload counts for nothing."""
+    ours, _ = uploads(world)
+    end, told = ENDINGS["aborted"]
+    assert world.race(end, ours) == Race("aborted", "row", told)
+    assert world.violated() == set()
+
+
+def test_an_end_beside_an_upload(world: World) -> None:
+    ours, _ = uploads(world)
+    assert world.race(ours, ENDINGS["aborted"][0]) == Race("recorded", "row", "aborted")
     assert world.violated() == set()
 
 
@@ -259,6 +348,13 @@ ALTER = call("alter_repository", "acme", "up", {"upstream": {"filter": "wget"}})
 DROP = call("drop_repository", "acme", "up")
 
 
+def updates(world: World) -> list[tuple[str | None, str]]:
+    """Of which mirror each was, and how it ended."""
+    return world.db.execute(
+        "select repository, status from pkgdb.mirror_updates order by update_id"
+    ).fetchall()
+
+
 def settings(world: World) -> list[tuple[object, object]]:
     return world.db.execute("select upstream, release from pkgdb.mirrors").fetchall()
 
@@ -276,8 +372,21 @@ def test_an_update_is_fenced_out(world: World, ending: Call, told: str) -> None:
 @pytest.mark.parametrize(("ending", "told"), [(ALTER, "altered"), (DROP, "dropped")])
 def test_what_was_committed_came_first(world: World, ending: Call, told: str) -> None:
     assert world.race(commit(ready(world)), ending) == Race("committed", "lock", told)
-    if ending is ALTER:
-        assert settings(world) == [({"filter": "wget"}, None)]  # found by other settings
+    altered = ending is ALTER
+    assert updates(world) == [("up" if altered else None, "committed")] * 2
+    # What it has was found by other settings.
+    assert settings(world) == ([({"filter": "wget"}, None)] if altered else [])
+    assert world.violated() == set()
+
+
+def test_settings_change_beside_a_purge(world: World) -> None:
+    """An update that has ended stays as it ended."""
+    clock = Clock(world.db)
+    world.repository("up", "mirror")
+    world.given(begin_as("first"))
+    clock.advance(days=8)
+    assert world.race(call("purge", "acme"), ALTER)[1:] == ("row", "altered")
+    assert updates(world) == [("up", "aborted")]
     assert world.violated() == set()
 
 

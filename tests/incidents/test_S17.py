@@ -5,6 +5,7 @@ enters a later one, and bytes go only when no row needs them."""
 import pytest
 
 from tests.incidents.curation import (
+    array,
     begin,
     deb,
     delete,
@@ -44,11 +45,14 @@ def test_a_snapshot_keeps_what_it_contains(world: World) -> None:
     assert world.violated() == set()
 
 
-@pytest.mark.parametrize(
-    "making",
-    [merge("made", "tested"), pull("made", "empty", "tested"), select("made", "tested")],
-    ids=["merge", "pull", "filter"],
-)
+MAKING = {
+    "merge": merge("made", "tested"),
+    "pull": pull("made", "empty", "tested"),
+    "filter": select("made", "tested"),
+}
+
+
+@pytest.mark.parametrize("making", MAKING.values(), ids=MAKING)
 def test_so_does_one_made_of_others(world: World, making: Call) -> None:
     cleaned_up(world, freeze("empty", None), making)
     world.given(drop("tested", p_force=True), PURGE)
@@ -166,14 +170,18 @@ def test_a_snapshot_beside_a_purge(world: World) -> None:
     assert world.violated() == set()
 
 
-def lost_file(world: World) -> tuple[str, str, list[str], list[str]]:
+def lost_file(
+    world: World, making: Call = MAKING["merge"]
+) -> tuple[str, str, list[str], list[str]]:
     """A merge is on its way when its source is dropped and a purge comes: what the drop waited
     for, its answer, the files that the merge has, and had read."""
     world.repository()
-    world.given(DEMO("publish", "1.0", p_files=FILES), freeze("tested"), DELETE_FILE)
+    world.given(
+        DEMO("publish", "1.0", p_files=FILES), freeze("tested"), freeze("empty", None), DELETE_FILE
+    )
     merging, dropping = world.session(), world.session()
     merging.begin()
-    merging.do(merge("made", "tested"))
+    merging.do(making)
     read = [
         name
         for (name,) in merging.connection.execute(
@@ -191,9 +199,10 @@ def lost_file(world: World) -> tuple[str, str, list[str], list[str]]:
     return waited, answer, files_in(world, "made"), read
 
 
-def test_a_drop_waits_for_who_uses_the_snapshot(world: World) -> None:
+@pytest.mark.parametrize("making", MAKING.values(), ids=MAKING)
+def test_a_drop_waits_for_who_uses_the_snapshot(world: World, making: Call) -> None:
     both = ["demo.tar.gz", "demo.whl"]
-    assert lost_file(world) == ("lock", "RG423", both, both)
+    assert lost_file(world, making) == ("lock", "RG423", both, both)
     assert world.violated() == set()
 
 
@@ -252,6 +261,15 @@ def test_what_is_served_goes_without_snapshot_lock(world: World) -> None:
     seen = switched_beside(world.without("snapshot lock", "snapshot references"), drop("new"))
     assert seen == ("nothing", "dropped", "P0002")
     assert world.violated() == {"served content"}
+
+
+def test_two_who_seal_take_different_ones(world: World) -> None:
+    fill(world, "main", "curl")
+    world.given(freeze("one"), freeze("two"))
+    seal = call("seal_snapshots", "acme", 1)
+    assert world.race(seal, seal) == Race("1", "nothing", "1")
+    sealed = "select snapshot from pkgdb.snapshots where digest is not null"
+    assert world.db.execute(sealed).rowcount == 2
 
 
 # Rendering.
@@ -376,6 +394,31 @@ def test_the_collector_beside_a_purge(pipeline: Pipeline, commits: bool) -> None
     else:
         purging.rollback()
     assert pipeline.collect() == (["deleted"] if commits else [])
+    assert pipeline.violated() == set()
+
+
+def test_bytes_of_what_is_being_copied_stay(pipeline: Pipeline) -> None:
+    """A copy has read what a snapshot contains when that is dropped, and all is cleaned up."""
+    package = pipeline.repository().package("demo")
+    pipeline.publish(package, "1.0", "demo.whl", "bytes")
+    world = pipeline.world
+    world.repository("target")
+    world.given(freeze("tested"), DELETE)
+    copying, dropping = world.session(), world.session()
+    with world.pause("package_version"):
+        copying.start(
+            call("copy_versions", "acme", "target", array("Name"), p_from_snapshot="tested")
+        )
+        assert copying.settle() == "pause"
+        dropping.start(drop("tested"))
+        waited = dropping.settle()
+        if waited == "nothing":
+            world.given(PURGE)
+            pipeline.collect()
+    assert (waited, copying.answer(), dropping.answer()) == ("lock", "copied", "dropped")
+    world.given(PURGE)
+    assert pipeline.collect() == []
+    assert [pipeline.download(key) for key in pipeline.store.objects()] == ["bytes"]
     assert pipeline.violated() == set()
 
 

@@ -8,7 +8,20 @@ import pytest
 from psycopg import IsolationLevel
 
 from tests.permissions.test_matrix import FUNCTIONS, allowed
-from tests.permissions.tour import MAKE_WORK, READING, TOUR, known, perform, refusal, walk
+from tests.permissions.tour import (
+    MAKE_WORK,
+    MIRROR,
+    READING,
+    STABLE,
+    TOUR,
+    Call,
+    known,
+    perform,
+    refusal,
+    snapshot,
+    update,
+    walk,
+)
 
 # These take no lock on anything that has a name: they need none, or another row decides.
 NEVER_WAIT = {"create_repository", "purge", "expire_publications"}
@@ -37,6 +50,37 @@ def test_above_read_committed(
         caller.rollback()
         walk(db, [call])
     assert refused == allowed(FUNCTIONS)["operator"] - READING
+
+
+# What has come since the caller's snapshot of the database, and calls that would be decided by it.
+SINCE = [
+    Call("create_repository", MIRROR | {"p_kind": "mirror"}),
+    Call("begin_mirror_update", MIRROR),
+    Call("create_snapshot", snapshot("one")),
+    Call(
+        "create_distribution",
+        STABLE | {"p_ecosystem": "deb", "p_components": {"main": {"snapshot": "one"}}},
+    ),
+]
+DECIDED = [
+    Call("begin_mirror_update", MIRROR),
+    Call("abort_mirror_update", update()),
+    Call("create_snapshot", snapshot("two")),
+    Call("rename_snapshot", snapshot("one") | {"p_new_name": "two"}),
+    Call("switch_distribution", STABLE | {"p_components": {"extra": {"snapshot": "one"}}}),
+]
+
+
+@pytest.mark.parametrize("level", [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE])
+def test_nothing_is_decided_by_what_is_not_seen(
+    db: psycopg.Connection[Any], caller: psycopg.Connection[Any], level: IsolationLevel
+) -> None:
+    caller.set_isolation_level(level)
+    caller.execute("select")
+    walk(db, SINCE)
+    for call in DECIDED:
+        with caller.transaction(force_rollback=True):
+            assert refusal(caller, call.function, known(db, call)) == "RG405", call
 
 
 def test_read_only(db: psycopg.Connection[Any], caller: psycopg.Connection[Any]) -> None:
