@@ -92,6 +92,9 @@ def test_a_quarantine_can_be_explained_anew(api, demo):
     assert demo.quarantine("2.0", reason="other malware").outcome == "quarantined"
     with api.changes_nothing():
         assert demo.quarantine("2.0", reason="other malware").outcome == "unchanged"
+    assert demo.quarantine("2.0").outcome == "quarantined"
+    with api.changes_nothing():
+        assert demo.quarantine("2.0").outcome == "unchanged"
 
 
 def test_yanks_and_deprecations_go_through_a_quarantine(demo):
@@ -230,6 +233,21 @@ def test_files_deleted_before_do_not_come_back(api, demo):
     assert [f["filename"] for f in demo.resolve("1.0").files] == ["demo-1.0.tar.gz"]
     with api.refused("RG410"):
         demo.publish("1.0", files=[WHEEL])
+
+
+def test_files_that_were_never_published_do_not_come_back(api, demo):
+    demo.begin_publication("1.0", files=[file("demo-1.0.zip")])
+    demo.delete_version("1.0")
+    # The clock may say that they went in one moment with the version.
+    api.ask("""
+        update pkgdb.file f set removed_at = v.removed_at
+          from pkgdb.package_version v
+         where v.version_id = f.version_id and f.status = 'failed'
+        returning 1""")
+    demo.restore_version("1.0")
+    assert [f["filename"] for f in demo.resolve("1.0").files] == [
+        "demo-1.0.tar.gz", "demo-1.0.whl",
+    ]  # fmt: skip
 
 
 def test_restore_when_the_place_is_taken(api, repo, demo):

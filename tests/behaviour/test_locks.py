@@ -12,6 +12,7 @@ EXCLUSIVE = {
     "publish_many": [[{"ecosystem": "npm", "name": "b", "version": "1.0.0"}]],
     "apply_retention": [],
 }
+LATE = {"publish": ["npm", "a", "1.0.0"], "alter_repository": EXCLUSIVE["alter_repository"]}
 each_exclusive = pytest.mark.parametrize("function", EXCLUSIVE)
 
 
@@ -93,6 +94,17 @@ def test_publishers_wait_for_what_takes_the_repository(api, repo, connect, backg
     wait_until_blocked(api.connection, backend_pid(publishing))
     exclusive.rollback()
     assert waiting.result().outcome == "created"
+
+
+@pytest.mark.parametrize("function", LATE)
+def test_who_waited_for_a_drop_finds_no_repository(api, repo, connect, background, function):
+    dropping, late = connect(autocommit=False), connect()
+    repo.on(dropping).drop_repository()
+    waiting = background.submit(repo.on(late).rows, function, *LATE[function])
+    wait_until_blocked(api.connection, backend_pid(late))
+    dropping.commit()
+    with fails("RG404"):
+        waiting.result()
 
 
 def test_different_names_do_not_wait_for_each_other(repo, connect):

@@ -231,8 +231,9 @@ def test_reserve_and_release(api, repo):
     ):
         with api.refused("RG403"):
             call()
-    with api.refused("RG404"):
-        repo.yank("pypi", "kept", "1.0")
+    for function, arguments in (("yank", ["1.0"]), ("drop_tag", ["a"]), ("repair_latest", [])):
+        with api.refused("RG404"):
+            repo.rows(function, "pypi", "kept", *arguments)
     assert api.ask("select * from pkgdb.registrations") == []
     with api.changes_nothing():
         assert repo.reserve_name("pypi", "kept").outcome == "unchanged"

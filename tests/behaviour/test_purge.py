@@ -229,6 +229,87 @@ def test_several_purges_share_the_work(api, demo, connect):
     assert ghosts(api) == []
 
 
+def expire(api, table):
+    api.ask(f"update pkgdb.{table} set expires_at = now() returning 1")
+
+
+def two_files(api, demo):
+    demo.publish("1", files=[file("a", "a"), file("b", "b")])
+    for name in "ab":
+        demo.delete_file("1", filename=name)
+
+
+def two_versions(api, demo):
+    """Of the younger one an attempt to add to it is left, which goes with the older one."""
+    for version in "12":
+        demo.publish(version)
+    begun = demo.begin_publication("2", files=[file("a")])
+    api.abort_publication("acme", begun.publication_id, begun.fence)
+    expire(api, "publication")
+    for version in "12":
+        demo.delete_version(version)
+
+
+def two_requests(api, demo):
+    for version in "12":
+        demo.publish(version, request_key=version)
+    expire(api, "request")
+
+
+def two_publications(api, demo):
+    for version in "12":
+        begun = demo.begin_publication(version)
+        api.abort_publication("acme", begun.publication_id, begun.fence)
+    expire(api, "publication")
+
+
+def two_updates(api, demo):
+    for mirror in ("one", "two"):
+        api.create_repository("acme", mirror, "mirror")
+        begun = api.begin_mirror_update("acme", mirror)
+        api.abort_mirror_update("acme", begun.update_id, begun.fence)
+    expire(api, "mirror_update")
+
+
+def two_names(api, demo):
+    api.create_repository("acme", "dropped")
+    for name in ("one", "two"):
+        api.reserve_name("acme", "dropped", "npm", name)
+    api.drop_repository("acme", "dropped")
+
+
+def two_repositories(api, demo):
+    for name in ("one", "two"):
+        api.create_repository("acme", name)
+        api.drop_repository("acme", name)
+
+
+TWO = {
+    two_files: "file",
+    two_versions: "package_version",
+    two_requests: "request",
+    two_publications: "publication",
+    two_updates: "mirror_update",
+    two_names: "registration",
+    two_repositories: "repository",
+}
+
+
+@pytest.mark.parametrize("make", TWO)
+def test_two_purges_share_all_that_they_remove(api, demo, connect, make):
+    """Neither waits for what the other has."""
+    count = f"select count(*) from pkgdb.{TWO[make]}"
+    make(api, demo)
+    ((before,),) = api.ask(count)
+    sessions = [connect(autocommit=False) for _ in range(2)]
+    for session in sessions:
+        session.execute("set lock_timeout = '1ms'")
+        api.on(session).purge("acme", limit=1)
+    for session in sessions:
+        session.commit()
+    assert api.ask(count) == [(before - 2,)]
+
+
 def test_it_runs_beside_everything_else(api, repo, demo, connect):
     """Neither waits for the other: a purge that is not committed, and calls on the same package."""
     demo.publish("1", files=[file("a")])
@@ -267,6 +348,22 @@ def test_the_purge_passes_over_what_a_restore_holds(api, demo, connect):
     restoring.commit()
     assert api.purge("acme").versions == 1
     assert len(demo.resolve("1").files) == 2
+
+
+def test_what_is_empty_and_lives_stays(api, repo):
+    api.add_backend("acme", "disk", "file:///srv/disk")
+    api.create_repository("acme", "up", "mirror")
+    begun = api.begin_mirror_update("acme", "up")
+    api.commit_mirror_update("acme", begun.update_id, begun.fence)
+    repo.set_repository_backend("disk")
+    with api.changes_nothing():
+        assert api.purge("acme") == NOTHING
+
+
+def test_of_a_repository_that_was_dropped(api, repo):
+    repo.drop_repository()
+    with api.refused("RG404"):
+        api.purge("acme", "main")
 
 
 def test_a_dropped_repository_is_kept_as_long_as_it_is_too_young(api, repo, demo):

@@ -247,6 +247,15 @@ def test_the_name_of_a_dropped_repository_is_free_at_once(api, repo):
     assert again.registration_id != first.registration_id
 
 
+def test_create_again_what_has_taken_the_place_of_dropped_ones(api, repo):
+    for _ in range(3):
+        repo.drop_repository()
+        created = api.create_repository("acme", "main", "mirror")
+        with api.changes_nothing():
+            again = api.create_repository("acme", "main", "mirror")
+        assert again == created._replace(outcome="unchanged")
+
+
 def test_drop_refuses_an_immutable_repository(api, repo):
     repo.alter_repository({"immutable": True})
     with api.refused("RG403"):

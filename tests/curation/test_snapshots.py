@@ -991,6 +991,23 @@ def test_a_name_that_the_dropped_repository_gave_back(api: Calls) -> None:
     assert in_repository(api, "target") == in_snapshot(api, "main") == ["left-pad 1.0.0"]
 
 
+def test_a_snapshot_of_a_dropped_repository(api: Calls, stable: Calls, target: Calls) -> None:
+    """What was deleted before the snapshot is not in it; what was blocked at the end is."""
+    attach(stable, "deb", "curl", "2", "all", files=[file("curl.asc")])
+    stable.delete_version("deb", "curl", "1", "all")
+    stable.delete_file("deb", "curl", "2", "all", filename="curl.asc")
+    api.create_snapshot("last", "stable")
+    stable.quarantine("deb", "wget", "1", "all")
+    before = digest(api, "last")
+    api.drop_repository("stable", force=True)
+    assert digest(api, "last") == before
+    assert in_snapshot(api, "last") == ["curl 2 all", "wget 1 all"]
+    assert filenames(api, "last") == ["curl_2_all.deb", "wget_1_all.deb"]
+    copied = target.copy_versions(("Name",), from_snapshot="last")
+    assert took(copied) == {"added": 1, "skipped": 1, "outcome": "copied"}
+    assert in_repository(api, "target") == ["curl 2 all"]
+
+
 def test_bytes_have_to_be_where_the_target_wants_them(api: Calls, stable: Calls) -> None:
     api.create_repository("target")
     api.add_backend("disk", "file:///srv/disk")

@@ -4,7 +4,17 @@ drops it fences the update out; what people decided about versions survives it."
 
 import pytest
 
-from tests.incidents.curation import begin, deb, digest, fill, freeze, in_repository, item, mirror
+from tests.incidents.curation import (
+    begin,
+    deb,
+    delete,
+    digest,
+    fill,
+    freeze,
+    in_repository,
+    item,
+    mirror,
+)
 from tests.incidents.support import Call, Race, World, call
 from tests.publications.clock import Clock
 
@@ -166,6 +176,18 @@ def test_given_up_for_good(world: World) -> None:
     assert world.violated() == set()
 
 
+def test_what_was_committed_long_after_the_lease_stays(world: World) -> None:
+    """For a week from then on, as any other update."""
+    clock = Clock(world.db)
+    world.repository("up", "mirror")
+    world.given(begin_as("first"), stage(1, 1, CURL))
+    clock.advance(days=6)
+    world.given(commit(1))
+    clock.advance(days=2)
+    world.given(call("purge", "acme"))
+    assert world.session().do(commit(1)) == "unchanged"
+
+
 @pytest.mark.parametrize("first", ["purge", "begin"])
 def test_whoever_comes_late_and_a_purge(world: World, first: str) -> None:
     """They begin anew, or go on with it and the purge leaves it alone."""
@@ -297,6 +319,16 @@ def test_decisions_survive(world: World, items: tuple[dict[str, object]], when: 
     assert statuses(world) == DECIDED
     tags = world.db.execute("select tag, name, version from pkgdb.tags").fetchall()
     assert tags == [("checked", "wget", "1")]
+
+
+def test_what_was_blocked_is_blocked_when_it_comes_again(world: World) -> None:
+    """Somebody deleted it, and upstream has it still; what was not blocked is available."""
+    mirror(world, "up", CURL, WGET)
+    world.given(deb("curl", "up")("quarantine", "1", "all"))
+    world.given(delete("curl", "1", "up"), delete("wget", "1", "up"))
+    number = begin(world, "up")
+    world.given(stage(number, 1, CURL, WGET), commit(number))
+    assert [row[:2] for row in statuses(world)] == [("curl", "quarantined"), ("wget", "available")]
     assert world.violated() == set()
 
 

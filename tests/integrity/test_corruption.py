@@ -695,3 +695,13 @@ def test_repair_latest_after_the_last_version_went(rich: psycopg.Connection[Any]
         rich.execute(registration("file_count = 3, byte_count = 5", "empty"))
         assert perform(rich, "repair_latest", other)[0][1:] == (None, 3, "repaired")
         assert check(rich) == []
+
+
+def test_repair_latest_counts_live_files_of_live_versions(rich: psycopg.Connection[Any]) -> None:
+    """Not what was deleted, nor what somebody brought back by hand without its version."""
+    with rich.transaction(force_rollback=True):
+        perform(rich, "delete_file", PACKAGE | {"p_version": "3.0", "p_filename": "3.0.whl"})
+        rich.execute(CORRUPTIONS["a live file of a ghost"].by_hand)
+        ((*_, outcome),) = perform(rich, "repair_latest", PACKAGE)
+        assert outcome == "unchanged"
+        assert [promise for promise, *_ in check(rich)] == [GHOSTS]

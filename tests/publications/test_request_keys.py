@@ -104,6 +104,11 @@ def test_an_attempt_that_ended_frees_its_key(api, repo, demo, ledger, clock, how
     assert [status for status, _ in ledger.publications()] == [how, "open"]
 
 
+def test_also_for_another_call(demo, ledger):
+    ledger.abort(demo.begin_publication("1.0", files=FILES, **MINE))
+    assert demo.publish("0.1", **MINE).outcome == "created"
+
+
 def test_a_key_of_another_call(api, demo):
     demo.publish("0.1", **MINE)
     with api.refused("RG409"):

@@ -167,6 +167,14 @@ def test_retention_leaves_alone_what_is_on_its_way(api, repo, demo, ledger):
     assert ledger.commit(publication).outcome == "created"
 
 
+def test_dropping_leaves_what_was_committed(repo, demo, ledger):
+    publication = demo.begin_publication("1.0", files=[file("a")])
+    done = ledger.commit(publication)
+    repo.drop_repository()
+    assert ledger.publications() == [("committed", None)]
+    assert ledger.commit(publication) == done._replace(outcome="unchanged")
+
+
 def test_dropping_ends_what_is_open_and_purge_removes_it(api, repo, demo, disk, ledger, clock):
     demo.begin_publication("1.0", files=[file("a")])
     repo.drop_repository()
