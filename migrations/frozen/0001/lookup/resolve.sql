@@ -64,7 +64,6 @@ begin
           from pkgdb.package_version v
          where v.namespace = p_namespace and v.registration_id = v_registration.registration_id
            and v.normalized_version = v_normalized
-           and v.status in ('processing', 'available', 'quarantined')
            and v.status = 'available'
            and (p_variants is null or v.variant = any (p_variants))
          order by array_position(p_variants, v.variant), v.variant
