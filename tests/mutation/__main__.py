@@ -6,6 +6,9 @@ import sys
 from collections import Counter
 from random import Random
 
+from rich.console import Console
+from rich.progress import track
+
 from tests.interleavings.explorer import seed
 from tests.mutation import killers
 from tests.mutation.laboratory import attempts, laboratory
@@ -34,7 +37,8 @@ def verify(known: dict[str, str], names: list[str]) -> int:
     excused = [name for name in names if killers.is_excuse(known.get(name, ""))]
     tried = {name: [known[name]] for name in names if name in known and name not in excused}
     survived = [name for name in names if name not in known]
-    survived += [name for name, test in attempts(tried) if not test]
+    shown = track(attempts(tried), "taking away", len(tried), console=Console(stderr=True))
+    survived += [name for name, test in shown if not test]
     report(names, excused, survived)
     return int(bool(survived))
 
