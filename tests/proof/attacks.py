@@ -62,7 +62,7 @@ ATTACKS = [
         PUBLISHED,
         "the server killed under load, or its standby taking over",
         ("tests/crashes/*",),
-        knobs={"PKGDB_CRASHES": lambda minutes: 2 * minutes},
+        knobs={"PKGDB_CRASHES": lambda minutes: minutes},
     ),
     Attack(
         PUBLISHED,
@@ -93,7 +93,7 @@ ATTACKS = [
         STALE,
         "one call stopped between two statements while another runs",
         ("tests/interleavings/test_pauses.py::*",),
-        knobs={"PKGDB_TEST_PAUSES": lambda minutes: 30 * minutes},
+        knobs={"PKGDB_TEST_PAUSES": lambda minutes: 15 * minutes},
     ),
     Attack(
         STALE,
@@ -124,7 +124,7 @@ ATTACKS = [
         STALE,
         "each lock, constraint, fence and status predicate taken away",
         ("tests/mutation/*",),
-        knobs={"PKGDB_MUTANTS": lambda minutes: 10 * minutes},
+        knobs={"PKGDB_MUTANTS": lambda minutes: 3 * minutes},
     ),
     Attack(SNAPSHOTS, REPLAYED, ("tests/incidents/test_S*",)),
     Attack(
