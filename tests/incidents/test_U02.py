@@ -101,6 +101,7 @@ STATEMENTS_WITH_GHOSTS = {
     ("drop_repository", "repository"): FOUND,
     ("drop_tag", "package_version"): "the row of a tag, which only a live row has",
     ("end_publication", "file"): "the files of a publication: it is open, so they are live",
+    ("files", "package_version"): "found by its key first, and looked at then",
     ("forget_unpublished", "file"): GHOSTS,
     ("forget_unpublished", "package_version"): GHOSTS,
     ("highest_members", "package_version"): FROZEN,
