@@ -67,7 +67,9 @@ async def push(setting: Setting, guide: Guide, pool: Files, seed: int) -> str:
                 outcome = await what(publisher, setting, package, given)
             except PkgdbError as error:
                 outcome = error.sqlstate or type(error).__name__
-            except (StoreError, TimeoutError) as error:
+            except StoreError as error:
+                outcome = f"StoreError {error}"
+            except TimeoutError as error:
                 outcome = type(error).__name__
             guide.pipe.send((what.__name__, outcome))
     return "ended"
