@@ -38,6 +38,11 @@ def item(key: Key) -> dict[str, Any]:
 def prepare(dsn: str) -> None:
     """The schema, a repository without stores, and one with a store that must have everything."""
     migrate.upgrade(dsn)
+    furnish(dsn)
+
+
+def furnish(dsn: str) -> None:
+    """The repositories alone."""
     with psycopg.connect(dsn, autocommit=True) as db:
         calls = Calls(db).at(NAMESPACE)
         calls.create_repository(REPOSITORY)

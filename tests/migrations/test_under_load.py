@@ -32,14 +32,13 @@ from pkgdb.models import _Result
 from pkgdb.server import Server
 from tests.behaviour.calls import Calls, tables
 from tests.crashes.clients import (
-    BACKEND,
     ECOSYSTEM,
     NAMESPACE,
     REPOSITORY,
-    STORED,
     Janitor,
     Load,
     Publisher,
+    furnish,
     item,
 )
 from tests.crashes.test_crashes import check
@@ -124,15 +123,6 @@ class Wrapped(Publisher):
                     self.load.answers.release()
         except BaseException as error:
             self.failure = error
-
-
-def furnish(dsn: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as db:
-        calls = Calls(db).at(NAMESPACE)
-        calls.create_repository(REPOSITORY)
-        calls.create_repository(STORED)
-        calls.add_backend(BACKEND, "file:///nowhere")
-        calls.set_repository_backend(STORED, BACKEND)
 
 
 @pytest.mark.parametrize("start", SHIPPED)

@@ -2,17 +2,14 @@
 
 import io
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,11 +17,12 @@ import pytest
 
 from pkgdb import migrate
 from pkgdb.server import Server
-from tests.conftest import SETTINGS, drop, remove_abandoned, scratch_folder
+from tests.conftest import SETTINGS, drop, remove_abandoned
 from tests.mutation.mutants import Mutant, mutants
+from tests.servers import scratch
 
 BASE = "pkgdb_base"
-LIMIT = 120.0  # seconds: so has one that does not end
+LIMIT = 120.0  # seconds: a test that does not end by then has noticed something
 STARTED, ENDED, FAILED = range(3)
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
 WORKERS = 2
@@ -43,14 +41,13 @@ class Laboratory:
         with psycopg.connect(server.dsn(BASE), autocommit=True) as db:
             self.mutants = {mutant.name: mutant for mutant in mutants(db)}
 
-    def noticed_by(self, mutant: Mutant | None, tests: Sequence[str]) -> str:
-        """The first of the tests that fails on that mutant, or ''. None: on the schema as it is."""
+    def noticed_by(self, mutant: Mutant, tests: Sequence[str]) -> str:
+        """The first of the tests that fails on that mutant, or ''."""
         name = f"pkgdb_mutant_{next(self.numbers)}"
         self.admin.execute(f"create database {name} template {BASE} strategy file_copy")
         try:
-            if mutant is not None:
-                with psycopg.connect(self.server.dsn(name), autocommit=True) as db:
-                    mutant.apply(db)
+            with psycopg.connect(self.server.dsn(name), autocommit=True) as db:
+                mutant.apply(db)
             closed = f"alter database {name} with allow_connections false is_template true"
             self.admin.execute(closed)
             return self._run(name, tests)
@@ -141,9 +138,8 @@ def run(dsn: str, template: str, tests: Sequence[str], answer: Connection) -> No
 @contextmanager
 def laboratory() -> Iterator[Laboratory]:
     remove_abandoned()
-    base = Path(tempfile.mkdtemp(prefix=f"pkgdb-test-{os.getpid()}-", dir=scratch_folder()))
-    try:
-        with Server(base, durable=False, die_with_parent=True, settings=SETTINGS) as server:
-            yield Laboratory(server)
-    finally:
-        shutil.rmtree(base)
+    with (
+        scratch() as base,
+        Server(base, durable=False, die_with_parent=True, settings=SETTINGS) as server,
+    ):
+        yield Laboratory(server)
