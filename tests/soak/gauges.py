@@ -99,7 +99,7 @@ class Observer:
         return dict(self.db.execute(GHOSTS_NOW).fetchall())
 
     def locks(self) -> tuple[int, int]:
-        """Of everybody else: all, and those that are waited for."""
+        """Of everybody else but autovacuum: all, and those that are waited for."""
         return self.db.execute(LOCKS_NOW).fetchone() or (0, 0)
 
     def room_for_locks(self) -> int:
@@ -134,7 +134,9 @@ DATABASE_NOW = """
              where a.backend_type = 'client backend' and a.pid <> pg_backend_pid())"""
 LOCKS_NOW = """
     select count(*), count(*) filter (where not granted)
-      from pg_locks where pid is distinct from pg_backend_pid()"""
+      from pg_locks left join pg_stat_activity using (pid)
+     where pid is distinct from pg_backend_pid()
+       and backend_type is distinct from 'autovacuum worker'"""
 ROOM_FOR_LOCKS = """
     select current_setting('max_locks_per_transaction')::integer
         * (current_setting('max_connections')::integer
