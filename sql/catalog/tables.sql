@@ -162,7 +162,7 @@ create index package_version_latest_idx
 create index package_version_latest_stable_idx
     on pkgdb.package_version (namespace, registration_id, version_key desc, version_id desc)
     where status = 'available' and listed and not prerelease;
-create index package_version_ghost_idx on pkgdb.package_version (namespace, removed_at)
+create index package_version_ghost_idx on pkgdb.package_version (namespace, removed_at, version_id)
     where status in ('failed', 'pending_destruction');
 
 alter table pkgdb.registration
@@ -240,7 +240,7 @@ create unique index file_live_key
 create index file_blob_idx on pkgdb.file (namespace, sha256);
 create index file_publication_idx on pkgdb.file (namespace, publication_id)
     where publication_id is not null;
-create index file_ghost_idx on pkgdb.file (namespace, removed_at)
+create index file_ghost_idx on pkgdb.file (namespace, removed_at, file_id)
     where status in ('failed', 'pending_destruction');
 
 create table pkgdb.tag (

@@ -237,10 +237,10 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
     # Curation: what cleaning up looks at.
     "pins": (
         """
-        create or replace function pkgdb.is_pinned(
+        create or replace function pkgdb.pins(
             p_namespace text, p_repository_id bigint, p_registration_id bigint,
             p_version_id bigint, p_added_epoch bigint, p_removed_epoch bigint)
-        returns boolean language sql immutable return false
+        returns setof bigint language sql stable as 'select 0::bigint where false'
         """,
     ),
     "skipping of what a purge holds": (
