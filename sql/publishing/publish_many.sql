@@ -215,6 +215,13 @@ as $$
 declare
     v_now timestamptz := pkgdb.clock();
 begin
+    if not exists (
+        select from unnest(p_items) i
+         where i.plain and (i.registration).registration_id is null)
+    then
+        return p_items;
+    end if;
+
     insert into pkgdb.registration
         (namespace, repository_id, scope_id, ecosystem, scheme, name, normalized_name, status,
          created_at, updated_at)
