@@ -305,36 +305,26 @@ begin
                 cross join lateral unnest(i.files) f
                where i.plain));
 
-    insert into pkgdb.package_version
-        (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,
-         created_at, published_at)
-    select v_namespace, (i.registration).registration_id, (i.registration).scheme,
-           pkgdb.stored_version(i.version), i.variant, 'available', i.metadata,
-           p_repository.epoch, v_now, v_now
-      from unnest(p_items) i
-     where i.plain
-     order by i.item;
-
-    -- The live row of each identity is the one just written.
+    -- The ids come first, so that all rows of an item are written from it.
     v_items := array(
-        select (i.item, i.ecosystem, i.name, v.version, i.variant, i.files, i.metadata,
-                i.dependencies,
+        select (i.item, i.ecosystem, i.name, pkgdb.stored_version(i.version), i.variant, i.files,
+                i.metadata, i.dependencies,
                 i.normalized_name, i.normalized_version, i.message, i.plain, i.registration,
-                v.version_id,
+                nextval('pkgdb.package_version_version_id_seq'),
                 (i.registration).revision + row_number() over (
                     partition by (i.registration).registration_id order by i.item)
                )::pkgdb.bulk_item
           from unnest(p_items) i
-          cross join lateral (
-               select n.version_id, n.version
-                 from pkgdb.package_version n
-                where n.namespace = (i.registration).namespace
-                  and n.registration_id = (i.registration).registration_id
-                  and n.normalized_version = i.normalized_version and n.variant = i.variant
-                  and n.status in ('processing', 'available', 'quarantined')
-               offset 0) v
          where i.plain
          order by i.item);
+
+    insert into pkgdb.package_version
+        (namespace, registration_id, version_id, scheme, version, variant, status, metadata,
+         added_epoch, created_at, published_at)
+    overriding system value
+    select v_namespace, (i.registration).registration_id, i.version_id, (i.registration).scheme,
+           i.version, i.variant, 'available', i.metadata, p_repository.epoch, v_now, v_now
+      from unnest(v_items) i;
 
     insert into pkgdb.dependency
         (namespace, registration_id, version_id, position, alternative, kind, scheme, name,
