@@ -269,41 +269,43 @@ as $$
 declare
     v_namespace text := p_repository.namespace;
     v_now       timestamptz := pkgdb.clock();
+    v_files     pkgdb.file_spec[];
     v_file      pkgdb.file_spec;
+    v_made      bigint;
     v_items     pkgdb.bulk_item[];
 begin
-    -- Blobs in order of digest; those that exist are held.
+    -- Blobs in order of digest; those that were there, or were when we looked, are held.
+    v_files := array(
+        select distinct on (f.sha256, f.size) f
+          from unnest(p_items) i
+          cross join lateral unnest(i.files) f
+         where i.plain
+         order by f.sha256, f.size);
     insert into pkgdb.blob (namespace, sha256, size, created_at)
-    select distinct on (f.sha256) v_namespace, f.sha256, f.size, v_now
-      from unnest(p_items) i
-      cross join lateral unnest(i.files) f
-     where i.plain
-       and not exists (
+    select v_namespace, f.sha256, f.size, v_now
+      from unnest(v_files) f
+     where not exists (
             select from pkgdb.blob b
              where b.namespace = v_namespace and b.sha256 = f.sha256
             offset 0)
      order by f.sha256
     on conflict do nothing;
-    for v_file in
-        select f.*
-          from unnest(p_items) i
-          cross join lateral unnest(i.files) f
-         where i.plain
-           and exists (
-                select from pkgdb.blob b
-                 where b.namespace = v_namespace and b.sha256 = f.sha256
-                   and b.created_at <> v_now
-                offset 0)
-         order by f.sha256
-    loop
-        perform pkgdb.hold_blob(v_namespace, v_file);
-    end loop;
-    perform pkgdb.check_stored(
-        p_repository,
-        array(select f.sha256
-                from unnest(p_items) i
-                cross join lateral unnest(i.files) f
-               where i.plain));
+    get diagnostics v_made = row_count;
+    if v_made < cardinality(v_files) then
+        for v_file in
+            select f.*
+              from unnest(v_files) f
+             where not exists (
+                    select from pkgdb.blob b
+                     where b.namespace = v_namespace and b.sha256 = f.sha256
+                       and b.created_at = v_now
+                    offset 0)
+             order by f.sha256
+        loop
+            perform pkgdb.hold_blob(v_namespace, v_file);
+        end loop;
+    end if;
+    perform pkgdb.check_stored(p_repository, array(select f.sha256 from unnest(v_files) f));
 
     -- The ids come first, so that all rows of an item are written from it.
     v_items := array(
