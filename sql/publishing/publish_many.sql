@@ -65,6 +65,7 @@ begin
     v_item.version := p_value ->> 'version';
     v_item.variant := coalesce(p_value ->> 'variant', '');
     v_item.metadata := coalesce(p_value -> 'metadata', '{}');
+    v_item.dependencies := '{}';
     if p_ecosystem.ecosystem is null then
         v_item.message := format('no ecosystem %s', pkgdb.quoted(v_item.ecosystem));
         return v_item;
@@ -77,9 +78,9 @@ begin
             perform pkgdb.check_metadata(v_item.metadata);
         end if;
         v_item.files := pkgdb.read_files(coalesce(p_value -> 'files', '[]'));
-        v_item.dependencies := pkgdb.read_dependencies(
-            coalesce(p_value -> 'dependencies', '[]'), p_ecosystem.name_rule);
-        if v_item.dependencies <> '{}' then
+        if p_value ? 'dependencies' then
+            v_item.dependencies := pkgdb.read_dependencies(
+                p_value -> 'dependencies', p_ecosystem.name_rule);
             perform pkgdb.check_bounds(v_item.dependencies, p_ecosystem.scheme);
         end if;
         v_item.normalized_name := pkgdb.rule_normalize_name(p_ecosystem.name_rule, v_item.name);
