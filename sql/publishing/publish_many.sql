@@ -109,8 +109,13 @@ set enable_seqscan = off
 as $$
 declare
     v_namespace text := p_repository.namespace;
+    v_backends  pkgdb.repository_backend[];
     v_suspect   integer[];
 begin
+    v_backends := array(
+        select k
+          from pkgdb.repository_backend k
+         where k.namespace = v_namespace and k.repository_id = p_repository.repository_id);
     -- Files that meet another file of the batch, or a blob of another size, or whose bytes are not
     -- on all backends of the repository: one by one it is told whether they have to be.
     select coalesce(array_agg(s.item), '{}') into v_suspect
@@ -125,11 +130,9 @@ begin
                          where b.namespace = v_namespace and b.sha256 = f.sha256
                            and b.size <> f.size
                         offset 0)
-                   or exists (
-                        select from pkgdb.repository_backend k
-                         where k.namespace = v_namespace
-                           and k.repository_id = p_repository.repository_id
-                           and not exists (
+                   or v_backends <> '{}' and exists (
+                        select from unnest(v_backends) k
+                         where not exists (
                                 select from pkgdb.blob_copy c
                                  where c.namespace = k.namespace and c.sha256 = f.sha256
                                    and c.backend_id = k.backend_id and c.state = 'present'
@@ -152,7 +155,9 @@ begin
                     and c.item <> all (v_suspect)
                     and p_repository.validators = '{}'
                     and (e.file_rule = 'many' or cardinality(c.files) <= 1)
-                    and not pkgdb.is_protected(p_repository.protected_names, c.normalized_name)
+                    and (p_repository.protected_names = '{}'
+                         or not pkgdb.is_protected(
+                             p_repository.protected_names, c.normalized_name))
                     and case when r.registration_id is null
                              then not p_repository.lookalike_guard
                                   and not (e.new_names_lower
