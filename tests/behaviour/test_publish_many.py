@@ -156,6 +156,26 @@ def test_a_name_that_another_repository_claims_at_this_moment(api, repo, connect
     assert outcomes(loaded.result()) == ["RG409", "created"]
 
 
+def test_bytes_that_are_collected_at_this_moment(api, repo, connect, background):
+    """They were there when it looked; before it holds them it waits for another's new bytes."""
+    repo.publish("npm", "old", "1.0.0", files=[file("a.tgz", "old")])
+    repo.delete_version("npm", "old", "1.0.0")
+    api.purge("acme")
+    api.create_repository("acme", "other")
+    publishing, loading = connect(autocommit=False), connect()
+    new = [file("b.tgz", "new")]
+    api.on(publishing).publish("acme", "other", "generic", "new", "1.0.0", files=new)
+    loaded = background.submit(
+        many, repo.on(loading), item("npm", "demo", "1.0.0", files=[file("a.tgz", "old")]),
+        item("npm", "demo", "2.0.0", files=new),
+    )  # fmt: skip
+    wait_until_blocked(api.connection, backend_pid(loading))
+    api.rows("collect_blobs", "acme")
+    assert api.ask("select from pkgdb.blob") == []
+    publishing.commit()
+    assert outcomes(loaded.result()) == ["created", "created"]
+
+
 def test_a_new_version_of_a_package_with_many(api, repo):
     versions = [f"{n}.0.0" for n in range(300)]
     rows = many(repo, *(item("npm", "a", v, files=[file("a.tgz", v)]) for v in versions))
