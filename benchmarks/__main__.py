@@ -12,12 +12,31 @@ import psycopg
 
 from benchmarks import report
 from benchmarks.bench import SETTINGS, Bench
+from benchmarks.questions.curation import curation
+from benchmarks.questions.feed import feed
+from benchmarks.questions.ghosts import ghosts
+from benchmarks.questions.growth import registration, registry
+from benchmarks.questions.keys import keys
+from benchmarks.questions.lookup import lookup
+from benchmarks.questions.publication import publication
 from benchmarks.questions.publish import publish
+from benchmarks.questions.space import space
+from benchmarks.questions.timing import timing
 from benchmarks.results import Journal, machine
 from pkgdb.server import Server
 
 QUESTIONS: dict[str, Callable[[Bench], None]] = {
     "publish": publish,
+    "registration": registration,
+    "registry": registry,
+    "ghosts": ghosts,
+    "lookup": lookup,
+    "curation": curation,
+    "publication": publication,
+    "feed": feed,
+    "space": space,
+    "timing": timing,
+    "keys": keys,
 }
 
 

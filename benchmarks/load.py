@@ -132,8 +132,9 @@ def beside(server: Server, dsn: str, load: Load | None) -> Iterator[None]:
         )
         try:
             yield
-            if running.poll() is not None:
-                raise SystemExit(f"the load beside ended:\n{running.communicate()[1]}")
         finally:
+            ended = running.poll() is not None
             running.terminate()
-            running.communicate()
+            _, said = running.communicate()
+        if ended:
+            raise SystemExit(f"the load beside ended:\n{said}")

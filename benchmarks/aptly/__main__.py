@@ -1,20 +1,19 @@
-"""`python -m benchmarks.aptly`: what it costs beside Debian's aptly."""
+"""`python -m benchmarks.aptly`: what it costs beside Debian's aptly, at more sizes."""
 
 import argparse
-import json
+import random
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import psycopg
 
-from benchmarks.aptly.packages import Index
-from benchmarks.aptly.turns import QUICK, SIZES, compare, console
-from pkgdb import migrate
+from benchmarks.aptly.packages import Index, index_of_this_machine
+from benchmarks.aptly.turns import QUICK, SIZES, compare
+from benchmarks.bench import SETTINGS, Bench
+from benchmarks.report import JOURNAL, console, on_console, page
+from benchmarks.results import Journal, machine
 from pkgdb.server import Server
-
-SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "max_connections": "100"}
 
 
 def main() -> None:
@@ -37,41 +36,33 @@ def main() -> None:
         "--cache", type=Path, help="a folder that keeps what aptly took minutes to read"
     )
     parser.add_argument("--bindir", help="a folder of PostgreSQL binaries, `system` or `wheel`")
-    parser.add_argument("--output", type=Path, help="append the raw figures, JSON lines")
+    parser.add_argument(
+        "--output", type=Path, default=Path("bench-aptly"), help="a folder for what comes of it"
+    )
     options = parser.parse_args()
     if shutil.which("aptly") is None:
         parser.error("aptly is not installed")
+    path = options.packages or index_of_this_machine()
+    if path is None:
+        parser.error("apt has no index here: name a Packages file with --packages")
 
-    def keep(row: dict[str, object]) -> None:
-        if options.output is not None:
-            with options.output.open("a") as out:
-                out.write(json.dumps(row) + "\n")
-
-    index = Index(options.packages or index_of_this_machine())
+    screen = console()
+    seed = random.randrange(1 << 31)
     base = Path(tempfile.mkdtemp(prefix="pkgdb-bench-"))
     try:
         with Server(base, options.bindir, die_with_parent=True, settings=SETTINGS) as server:
-            migrate.upgrade(server.dsn())
             with psycopg.connect(server.dsn()) as connection:
                 version = connection.info.parameter_status("server_version")
-            console.print(f"PostgreSQL {version}, durable")
-            compare(server, index, options.sizes, options.rounds, options.cache, keep)
+            screen.print(f"PostgreSQL {version}, durable")
+            run = {"PostgreSQL": f"{version}, durable", **machine(), "seed": seed}
+            journal = Journal(options.output / JOURNAL, run | {"settings": SETTINGS})
+            bench = Bench(server, journal, screen, quick=False, seed=seed, largest=0)
+            compare(bench, Index(path), options.sizes, options.rounds, options.cache)
+            for table in journal.results.tables:
+                on_console(screen, journal.results, table)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-
-
-def index_of_this_machine() -> Path:
-    """The largest index that apt has here."""
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(FILENAME)", "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.split()
-    found = [path for path in map(Path, listed) if path.exists()]
-    if not found:
-        raise SystemExit("apt has no index here: name a Packages file with --packages")
-    return max(found, key=lambda path: path.stat().st_size)
+    screen.print(page(journal.results, options.output))
 
 
 if __name__ == "__main__":

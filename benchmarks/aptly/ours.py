@@ -47,9 +47,9 @@ end $$
 class Pkgdb:
     """The repository `main` and the snapshots `left` and `right`, as aptly has them."""
 
-    def __init__(self, server: Server, size: int) -> None:
+    def __init__(self, server: Server, dsn: str, size: int) -> None:
         self.server = server
-        self.dsn = server.dsn()
+        self.dsn = dsn
         self.size = size
         self.namespace = f"aptly-{size}"
         self.connection = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=0)

@@ -8,6 +8,8 @@ import hashlib
 import io
 import random
 import re
+import shutil
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -100,6 +102,20 @@ class Index:
         stanza = self.stanzas[place]
         version = _field(stanza, "Version") + (f"+more{generation}" if generation else "")
         return Package(_field(stanza, "Package"), version, stanza)
+
+
+def index_of_this_machine() -> Path | None:
+    """The largest index that apt has here, if it has any."""
+    if shutil.which("apt-get") is None:
+        return None
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(FILENAME)", "Created-By: Packages"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split()
+    found = [path for path in map(Path, listed) if path.exists()]
+    return max(found, key=lambda path: path.stat().st_size, default=None)
 
 
 def _stanzas(path: Path) -> Iterator[str]:

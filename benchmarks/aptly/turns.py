@@ -2,29 +2,27 @@
 
 Both get a repository of so many packages, freeze it, have one package in a hundred changed and
 freeze it again. Then come rounds: in each one aptly's server, aptly's commands and pkgdb take
-turns. Ratios are taken within a round; tables show medians and spread. aptly's server and
-PostgreSQL are both asked over a Unix socket, and keep their data on the same disk.
+turns. aptly's server and PostgreSQL are both asked over a Unix socket, and keep their data on the
+same disk.
 """
 
 import subprocess
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import cmp_to_key, partial
 from pathlib import Path
 from statistics import median
 
 from debian.debian_support import version_compare
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.aptly.ours import Pkgdb
 from benchmarks.aptly.packages import CHANGED, Index, Key
 from benchmarks.aptly.peer import CLIENTS, Aptly, Client, concurrently, copy, key_of, prepare
-from pkgdb.server import Server
+from benchmarks.bench import Bench
+from benchmarks.results import Chart, Column, Table
 
 SIZES = [1_000, 10_000, 60_000, 240_000]
 QUICK = SIZES[:2]
@@ -39,37 +37,21 @@ REPEAT = 5
 PATIENCE = 20  # seconds until a client of aptly's server begins no further edit
 EDITED = "Name (% edit-*)"
 
-console = Console()
-
-
-@dataclass
-class Figures:
-    """What was seen at one number of packages."""
-
-    size: int
-    rounds: list[dict[str, dict[str, float]]] = field(default_factory=list)
-    """In each round, by row of the table and by contender, seconds."""
-    acknowledged: Counter[str] = field(default_factory=Counter)
-    lost: Counter[str] = field(default_factory=Counter)
-
-    def rows(self) -> dict[str, list[tuple[float, float]]]:
-        """By row, aptly's and our seconds in each round."""
-        return {
-            name: [(seen[name]["aptly"], seen[name]["pkgdb"]) for seen in self.rounds]
-            for name in sorted(self.rounds[0], key=ORDER.index)
-        }
+# Who edits: aptly in two ways.
+SERVER, COMMANDS, PKGDB = "aptly's server", "aptly's commands", "pkgdb"
 
 
 class Turns:
     """The contenders at one number of packages, and one round after another."""
 
-    def __init__(self, aptly: Aptly, ours: Pkgdb, index: Index, figures: Figures) -> None:
-        self.aptly, self.ours, self.figures = aptly, ours, figures
+    def __init__(self, aptly: Aptly, ours: Pkgdb, index: Index) -> None:
+        self.aptly, self.ours = aptly, ours
+        self.merged = False
         with aptly.serving() as client:
             self.edits = list(client.packages("repos/edits").values())
             there = client.packages("repos/main")
             client.ask("POST", "/repos/main/snapshots", {"Name": "left"})
-            gone = index.replaced(0, figures.size) + index.removed(0, figures.size)
+            gone = index.replaced(0, ours.size) + index.removed(0, ours.size)
             client.edit("DELETE", [there[package.key] for package in gone])
             for repository in ("newer", "added"):
                 client.edit("POST", list(client.packages(f"repos/{repository}").values()))
@@ -78,13 +60,16 @@ class Turns:
                 if set(client.packages(f"snapshots/{name}")) != ours.snapshot(name):
                     raise SystemExit(f"aptly and pkgdb do not have the same packages {name}")
 
-    def round(self) -> None:
+    def round(self) -> dict[str, dict[str, float]]:
+        """By operation and by contender, seconds. What became of edits is in `acknowledged` and
+        `lost`."""
+        self.acknowledged, self.lost = Counter[str](), Counter[str]()
         seen: dict[str, dict[str, float]] = defaultdict(dict)
         with self.aptly.serving() as client:
             self._server(client, seen)
         self._commands(seen)
         self._pkgdb(seen)
-        self.figures.rounds.append(seen)
+        return seen
 
     def _server(self, client: Client, seen: dict[str, dict[str, float]]) -> None:
         creating, editing = [], []
@@ -111,8 +96,8 @@ class Turns:
             seconds += took
         client.edit("DELETE", self.edits)
         seen[AT_ONCE]["aptly"] = seconds / acknowledged
-        self.figures.acknowledged["aptly's server"] += acknowledged
-        self.figures.lost["aptly's server"] += lost
+        self.acknowledged[SERVER] += acknowledged
+        self.lost[SERVER] += lost
 
     def _edit(self, method: str, number: int) -> list[str]:
         """What one of the clients does: its own edits, of which it returns the acknowledged."""
@@ -143,8 +128,8 @@ class Turns:
         seen[AT_ONCE + COMMAND]["aptly"] = seconds / len(done)
         search = aptly.attempt("repo", "search", "-format={{.Package}}", "main", EDITED)
         present = search.stdout.split()
-        self.figures.acknowledged["aptly's commands"] += len(done)
-        self.figures.lost["aptly's commands"] += len(set(done) - set(present))
+        self.acknowledged[COMMANDS] += len(done)
+        self.lost[COMMANDS] += len(set(done) - set(present))
         aptly.run("repo", "remove", "main", EDITED)
         for option, name in MERGES.items():
             target = f"merged-{option}"
@@ -173,15 +158,16 @@ class Turns:
             seen[AT_ONCE + command]["pkgdb"] = 1 / rate
             seen["diff" + command]["pkgdb"] = median(differing)
         seen["create, function alone"]["pkgdb"] = median(inside)
-        self.figures.acknowledged["pkgdb"] += acknowledged
-        self.figures.lost["pkgdb"] += lost
+        self.acknowledged[PKGDB] += acknowledged
+        self.lost[PKGDB] += lost
         for option, name in MERGES.items():
-            if len(self.figures.rounds):
+            if self.merged:
                 ours.call("drop_snapshot", f"merged-{option}")
             seen[name + COMMAND]["pkgdb"] = ours.timed(
                 "merge_snapshots", f"merged-{option}", ["left", "right"],
                 option == "latest", option == "no-remove",
             )  # fmt: skip
+        self.merged = True
 
     def differences(self) -> dict[str, dict[str, int]]:
         """How many packages each has otherwise than the rule says."""
@@ -217,82 +203,82 @@ def merged(option: str, left: set[Key], right: set[Key]) -> set[Key]:
     return right | {key for key in left if (key[0], key[2]) not in replaced}
 
 
-def times(figures: Figures) -> Table:
-    table = Table(title=f"{figures.size:,} packages", title_justify="left")
-    table.add_column("")
-    for column in ("aptly, ms", "pkgdb, ms", "aptly / pkgdb", "spread"):
-        table.add_column(column, justify="right")
-    for name, pairs in figures.rows().items():
-        ratios = [theirs / ours for theirs, ours in pairs]
-        table.add_row(
-            name,
-            f"{1000 * median(theirs for theirs, _ in pairs):,.1f}",
-            f"{1000 * median(ours for _, ours in pairs):,.2f}",
-            f"{median(ratios):,.1f}",
-            f"{min(ratios):,.1f} to {max(ratios):,.1f}",
-        )
-    return table
-
-
-def edits(all_figures: Iterable[Figures]) -> Table:
-    table = Table(title="Edits acknowledged and yet not there", title_justify="left")
-    table.add_column("packages", justify="right")
-    contenders = ["aptly's server", "aptly's commands", "pkgdb"]
-    for contender in contenders:
-        table.add_column(contender, justify="right")
-    for figures in all_figures:
-        table.add_row(
-            f"{figures.size:,}",
-            *(f"{figures.lost[who]:,} of {figures.acknowledged[who]:,}" for who in contenders),
-        )
-    return table
-
-
-def results(found: dict[int, dict[str, dict[str, int]]]) -> Table:
-    table = Table(
-        title="Packages that differ from what the rule says: aptly / pkgdb", title_justify="left"
-    )
-    table.add_column("packages", justify="right")
-    for name in (*MERGES.values(), "diff"):
-        table.add_column(name, justify="right")
-    for size, of in found.items():
-        table.add_row(f"{size:,}", *(f"{seen['aptly']} / {seen['pkgdb']}" for seen in of.values()))
-    return table
-
-
 def compare(
-    server: Server,
-    index: Index,
-    sizes: Sequence[int],
-    rounds: int,
-    cache: Path | None = None,
-    keep: Callable[[dict[str, object]], None] = lambda row: None,
+    bench: Bench, index: Index, sizes: Sequence[int], rounds: int, cache: Path | None = None
 ) -> None:
-    """Let them take turns at each number of packages. The server has pkgdb's schema."""
+    """Let them take turns at each number of packages, and write down what is seen."""
     largest = 4 * index.real
     if wrong := [size for size in sizes if not CHANGED <= size <= largest]:
         raise SystemExit(f"between {CHANGED} and {largest:,} packages, not {wrong[0]:,}")
     version = subprocess.run(["aptly", "version"], capture_output=True, text=True, check=True)
-    console.print(
-        f"{version.stdout.strip()}; {len(index.stanzas):,} real packages; {rounds} rounds"
-    )
-    everything: list[Figures] = []
-    found: dict[int, dict[str, dict[str, int]]] = {}
+    aptly = version.stdout.strip().replace("version: ", "")
+    bench.say(f"{aptly}; {len(index.stanzas):,} real packages")
+    times, edits, results = tables(aptly, sizes)
+    for table in (times, edits, results):
+        bench.journal.table(table)
+
+    name = "aptly"
+    dsn = bench.database(name)
     with tempfile.TemporaryDirectory(prefix="pkgdb-bench-") as folder:
         base = Path(folder)
         cache = cache or base / "cache"
         cache.mkdir(parents=True, exist_ok=True)
         for size in sorted(sizes):
-            figures = Figures(size)
-            root = prepare(index, size, cache, console.print)
-            with closing(Pkgdb(server, size)) as ours:
+            root = prepare(index, size, cache, bench.say)
+            with closing(Pkgdb(bench.server, dsn, size)) as ours:
                 ours.prepare(index)
-                turns = Turns(copy(root, base / "aptly"), ours, index, figures)
-                for _ in range(rounds):
-                    turns.round()
-                console.print(times(figures))
-                found[size] = turns.differences()
-            everything.append(figures)
-            keep(vars(figures) | {"differences": found[size]})
-    console.print(edits(everything))
-    console.print(results(found))
+                turns = Turns(copy(root, base / "aptly"), ours, index)
+                for number in range(rounds):
+                    for operation, took in turns.round().items():
+                        values = {who: 1000 * seconds for who, seconds in took.items()}
+                        values["ratio"] = took["aptly"] / took["pkgdb"]
+                        bench.measure(times, number, operation, size, values)
+                    for who in (SERVER, COMMANDS, PKGDB):
+                        done, lost = turns.acknowledged[who], turns.lost[who]
+                        values = {"acknowledged": done, "lost": lost}
+                        bench.measure(edits, number, who, size, values)
+                for operation, differing in turns.differences().items():
+                    bench.measure(results, 0, operation, size, differing)
+    bench.drop(name)
+
+
+def tables(aptly: str, sizes: Sequence[int]) -> tuple[Table, Table, Table]:
+    """Of times, of edits, and of what merges and comparisons gave."""
+    chart = Chart("ratio", "lines" if len(sizes) > 1 else "bars", log_y=True)
+    return (
+        Table(
+            id="aptly-times",
+            title=f"Curation beside Debian's {aptly}",
+            series="operation",
+            x="packages",
+            columns=(
+                Column("aptly", "aptly, ms", digits=1),
+                Column("pkgdb", "pkgdb, ms", digits=2),
+                Column("ratio", "aptly / pkgdb", digits=1),
+            ),
+            charts=(chart,),
+            note="Above 1 pkgdb is faster. aptly through its server, or by command where the row "
+            "says so; pkgdb through SQL.",
+            rows=tuple((operation, size) for size in sorted(sizes) for operation in ORDER),
+        ),
+        Table(
+            id="aptly-edits",
+            title=f"Edits by {CLIENTS} at once that were acknowledged, and yet are not there",
+            series="contender",
+            x="packages",
+            columns=(
+                Column("acknowledged", "acknowledged", counted=True),
+                Column("lost", "lost", counted=True, fault=True),
+            ),
+        ),
+        Table(
+            id="aptly-results",
+            title="Packages that differ from what the rule of the operation says",
+            series="operation",
+            x="packages",
+            columns=(
+                Column("aptly", "with aptly", counted=True),
+                Column("pkgdb", "with pkgdb", counted=True, fault=True),
+            ),
+        ),
+    )

@@ -20,6 +20,9 @@ REGISTRATIONS = 10_000
 HOT = 100  # versions that a package has before all publish into it
 TRIES = 1000  # until a client gives a publish up
 VERSION = "\\set version random(1, 1000000000000)\n"
+# Versions that rise, as they mostly do: each client counts, above all turns before.
+RISING = "\\set turn :turn + 1\n\\set version :start + :turn * 1000 + :client_id\n"
+STARTS = count(10**9, 10**9)
 PATTERNS = {
     "spread": f"random(1, {REGISTRATIONS})",
     "zipf": f"random_zipfian(1, {REGISTRATIONS}, 1.1)",
@@ -122,11 +125,15 @@ class Contender:
         """What is written for any schema, for this contender's."""
         return re.sub(r"\bPEER\b", self.schema, text)
 
+    def load(self, package: str, clients: int, hot: int = 0) -> Load:
+        """Clients that publish into packages whose numbers this expression of pgbench gives."""
+        publish = self.own((PEERS / f"{self.name}.pgbench").read_text())
+        script = f"{RISING}\\set package {package}\n{publish}"
+        return Load(script, clients, TRIES, {"turn": 0, "start": next(STARTS), "hot": hot})
+
     def run(self, bench: Bench, dsn: str, pattern: str, clients: int, hot: int) -> Seen:
         """Let so many clients publish; `hot` is the package where there is but one."""
-        script = self.own((PEERS / f"{self.name}.pgbench").read_text())
-        script = f"{VERSION}\\set package {PATTERNS[pattern]}\n{script}"
-        return bench.load(dsn, Load(script, clients, TRIES, {"hot": hot}))
+        return bench.load(dsn, self.load(PATTERNS[pattern], clients, hot))
 
     def worker(self) -> Load | None:
         """What one client runs beside the publishers, if the contender needs one."""
