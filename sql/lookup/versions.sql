@@ -12,7 +12,7 @@ as $$
 declare
     v_registration pkgdb.registration;
     v_version      pkgdb.package_version;
-    v_after_key    bytea;
+    v_after_key    bytea := decode('ff', 'hex');  -- above every key: they are ASCII
 begin
     if p_limit < 0 then
         raise exception using errcode = 'RG400', message = 'limit must not be negative';
@@ -32,15 +32,25 @@ begin
         end if;
     end if;
 
+    -- One index has what is listed, another what is not; of each no more is read than the page has.
     for v_version in
-        select v.*
-          from pkgdb.package_version v
-         where v.namespace = p_namespace and v.registration_id = v_registration.registration_id
-           and v.status = 'available'
-           and (v_after_key is null
-                or (v.version_key, v.version_id) < (v_after_key, p_after_version_id))
-         order by v.version_key desc, v.version_id desc
-         limit p_limit
+        (select v.*
+           from pkgdb.package_version v
+          where v.namespace = p_namespace and v.registration_id = v_registration.registration_id
+            and v.status = 'available' and v.listed
+            and (v.version_key, v.version_id) < (v_after_key, coalesce(p_after_version_id, 0))
+          order by v.version_key desc, v.version_id desc
+          limit p_limit)
+        union all
+        (select v.*
+           from pkgdb.package_version v
+          where v.namespace = p_namespace and v.registration_id = v_registration.registration_id
+            and v.status = 'available' and not v.listed
+            and (v.version_key, v.version_id) < (v_after_key, coalesce(p_after_version_id, 0))
+          order by v.version_key desc, v.version_id desc
+          limit p_limit)
+        order by version_key desc, version_id desc
+        limit p_limit
     loop
         return next pkgdb.version_info(p_repository, v_registration, v_version);
     end loop;

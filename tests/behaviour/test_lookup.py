@@ -192,13 +192,17 @@ def test_reserved_names_are_not_there(api, repo):
 
 def test_versions_in_order(demo):
     demo.yank("1.9")
+    demo.yank("1.0")
     assert listed(demo.rows("versions")) == ORDERED
     demo.quarantine("1.10")
     demo.delete_version("1.0")
     assert listed(demo.rows("versions")) == ["2.0rc1", "1.9.post1", "1.9"]
 
 
-def test_versions_page_by_page(demo):
+@pytest.mark.parametrize("yanked", [(), ("1.9", "1.0"), ORDERED])
+def test_versions_page_by_page(demo, yanked):
+    for version in yanked:
+        demo.yank(version)
     pages, after = [], None
     while page := demo.rows("versions", limit=2, after_version_id=after):
         pages.append(listed(page))

@@ -162,6 +162,9 @@ create index package_version_latest_idx
 create index package_version_latest_stable_idx
     on pkgdb.package_version (namespace, registration_id, version_key desc, version_id desc)
     where status = 'available' and listed and not prerelease;
+create index package_version_unlisted_idx
+    on pkgdb.package_version (namespace, registration_id, version_key desc, version_id desc)
+    where status = 'available' and not listed;
 create index package_version_ghost_idx on pkgdb.package_version (namespace, removed_at, version_id)
     where status in ('failed', 'pending_destruction');
 
