@@ -172,6 +172,9 @@ returns table (
 )
 language plpgsql
 stable
+set plan_cache_mode = force_generic_plan  -- by keys, though it was planned when blobs were few
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query
