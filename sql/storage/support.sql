@@ -55,7 +55,7 @@ language plpgsql
 immutable parallel safe
 as $$
 begin
-    if p_sha256 is null or p_sha256 !~ '^[0-9a-fA-F]{64}$' then
+    if pkgdb.is_sha256(p_sha256) is not true then
         raise exception using
             errcode = 'RG400',
             message = format('sha256 %s is not 64 hexadecimal digits', pkgdb.quoted(p_sha256));
