@@ -20,8 +20,9 @@ declare
 begin
     v_request := pkgdb.begin_request(
         p_namespace, p_actor, p_request_key, 'publish',
-        jsonb_build_array(p_repository, p_ecosystem, p_name, p_version, p_variant, p_files,
-                          p_metadata, p_dependencies, p_if_revision));
+        case when p_request_key is not null
+             then jsonb_build_array(p_repository, p_ecosystem, p_name, p_version, p_variant,
+                                    p_files, p_metadata, p_dependencies, p_if_revision) end);
     if v_request.answer is not null then
         return jsonb_populate_record(v_result, v_request.answer);
     end if;

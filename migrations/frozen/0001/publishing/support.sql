@@ -135,7 +135,6 @@ declare
     v_epoch    bigint := case when p_publication_id is null then (p_locked.repository).epoch end;
     v_now      timestamptz := pkgdb.clock();
     v_file     pkgdb.file_spec;
-    v_digests  bytea[] := array[]::bytea[];
     v_bytes    bigint := 0;
 begin
     foreach v_file in array p_files
@@ -166,13 +165,20 @@ begin
                 message = format('file name %s is taken', pkgdb.quoted(v_file.filename));
         end if;
         v_bytes := v_bytes + v_file.size;
-        v_digests := v_digests || v_file.sha256;
     end loop;
     -- Read now that the blobs are held: what is there stays there.
-    if p_publication_id is null then
-        perform pkgdb.check_stored(p_locked.repository, v_digests);
-    else
-        perform pkgdb.announce_copies(p_locked.repository, v_digests);
+    if exists (
+        select from pkgdb.repository_backend k
+         where k.namespace = p_version.namespace
+           and k.repository_id = (p_locked.repository).repository_id)
+    then
+        if p_publication_id is null then
+            perform pkgdb.check_stored(
+                p_locked.repository, array(select f.sha256 from unnest(p_files) f));
+        else
+            perform pkgdb.announce_copies(
+                p_locked.repository, array(select f.sha256 from unnest(p_files) f));
+        end if;
     end if;
     return v_bytes;
 end;
@@ -439,7 +445,8 @@ begin
 end;
 $$;
 
--- Publishes a version under a name that is locked.
+-- Publishes a version under a name that is locked. What seldom applies is called under a condition
+-- that says whether it can: a call costs ten times what a condition does.
 create function pkgdb.publish_version(
     p_locked pkgdb.locked_name, p_name text, p_version text, p_variant text,
     p_files pkgdb.file_spec[], p_metadata jsonb, p_dependencies pkgdb.dependency_spec[],
@@ -461,7 +468,12 @@ begin
     if cardinality(p_files) > 1 then
         perform pkgdb.check_file_count(v_ecosystem, p_files, 'main');
     end if;
-    perform pkgdb.check_publishable(v_repository, v_registration, p_locked.normalized_name);
+    if v_repository.kind = 'mirror' or v_repository.protected_names <> '{}'
+        or v_registration.repository_id <> v_repository.repository_id
+        or v_registration.status = 'reserved'
+    then
+        perform pkgdb.check_publishable(v_repository, v_registration, p_locked.normalized_name);
+    end if;
     if v_registration.registration_id is null then
         v_registration := pkgdb.claim_name(p_locked, p_name, 'active');
     end if;
@@ -472,8 +484,16 @@ begin
         if v_repository.validators <> '{}' then
             perform pkgdb.check_unvalidated(v_repository);
         end if;
-        perform pkgdb.check_reuse(
-            v_repository, v_registration, v_normalized, p_variant, p_files, p_metadata);
+        if v_repository.reuse <> 'always' and exists (
+            select from pkgdb.tombstone t
+             where t.namespace = v_registration.namespace
+               and t.registration_id = v_registration.registration_id
+               and t.normalized_version = v_normalized and t.variant = p_variant
+               and t.filename = '')
+        then
+            perform pkgdb.check_reuse(
+                v_repository, v_registration, v_normalized, p_variant, p_files, p_metadata);
+        end if;
         v_now := pkgdb.clock();
         insert into pkgdb.package_version
             (namespace, registration_id, scheme, version, variant, status, metadata, added_epoch,

@@ -203,13 +203,6 @@ as $$
 declare
     v_missing text;
 begin
-    if not exists (
-        select from pkgdb.repository_backend k
-         where k.namespace = p_repository.namespace
-           and k.repository_id = p_repository.repository_id)
-    then
-        return;
-    end if;
     select string_agg(format('%s on %s', encode(m.sha256, 'hex'), pkgdb.quoted(m.backend)), ', ')
       into v_missing
       from (select c.sha256, c.backend
