@@ -172,6 +172,19 @@ CONTENDERS = [
 CALLED = [Called("pkgdb", title, way) for title, way in wrapper.WAYS.items()]
 
 
+def wrong(
+    connection: psycopg.Connection[Any], contender: Contender, since: object
+) -> dict[str, float]:
+    """What the contender says wrongly of packages that were published into since then."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(contender.own(WRONG).encode(), {"since": since}).fetchone() or {}
+    found: dict[str, float] = {key: int(value) for key, value in row.items()}
+    if one(connection, "select to_regclass(%s)::text", f"{contender.schema}.places"):
+        query = contender.own(MISPLACED).encode()
+        (found["misplaced"],) = connection.execute(query, {"since": since}).fetchone() or (0,)
+    return found
+
+
 class Publishing:
     """The database in which every contender has the same packages."""
 
@@ -205,21 +218,8 @@ class Publishing:
         with beside(self.bench.server, self.dsn, contender.worker()):
             seen = contender.run(self.bench, self.dsn, pattern, clients, hot).values()
             # While a worker still works: this is what a reader sees.
-            wrong = self.wrong(contender, since)
-        return seen | wrong | {"deadlocks": self.deadlocks() - deadlocks}
-
-    def wrong(self, contender: Contender, since: object) -> dict[str, float]:
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(contender.own(WRONG).encode(), {"since": since})
-            row = cursor.fetchone() or {}
-            found: dict[str, float] = {key: int(value) for key, value in row.items()}
-        places = one(self.connection, "select to_regclass(%s)", f"{contender.schema}.places")
-        if places is not None:
-            query = contender.own(MISPLACED).encode()
-            (found["misplaced"],) = self.connection.execute(query, {"since": since}).fetchone() or (
-                0,
-            )
-        return found
+            found = wrong(self.connection, contender, since)
+        return seen | found | {"deadlocks": self.deadlocks() - deadlocks}
 
     def deadlocks(self) -> int:
         """So far. The statistics of a backend that ended have been counted."""
