@@ -338,7 +338,9 @@ class Model:
     def begin(self) -> None:
         """A transaction begins: it holds nothing yet."""
         self.locked: dict[int, bool] = {}  # number of a repository: whether exclusively
-        self.restored: set[int] = set()  # ghosts that the purge has to pass over
+        # What a purge has to pass over: ghosts, deleted files and dropped repositories; updates.
+        self.held: set[int | tuple[int, str]] = set()
+        self.updating: set[int] = set()
 
     def copy(self) -> "Model":
         copied: Model = pickle.loads(pickle.dumps(self))
@@ -381,6 +383,7 @@ class Model:
         try:
             yield
         except ModelError:
+            before.updating = self.updating  # it may have been stopped before it failed
             self.__dict__ = before.__dict__
             raise
 
@@ -1243,7 +1246,7 @@ class Model:
         where = self._lock(repository)
         if where.kind != "mirror":
             raise ModelError("RG422")
-        found = self._open_update(where)
+        found = self._held_update(where)
         if found is None:
             if release is not None and where.release == release:
                 return "unchanged", None, "committed", None, None
@@ -1347,15 +1350,17 @@ class Model:
             raise ModelError("RG400")
         held = next(update for update in self.updates if update.number == number)
         if held.status == "open":
-            self._lock(held.repository.name, exclusive)
+            self._held_update(self._lock(held.repository.name, exclusive))
         return held
 
-    def _open_update(self, repository: Repository) -> Update | None:
+    def _held_update(self, repository: Repository) -> Update | None:
+        """The open one of a repository."""
         of_it = [u for u in self.updates if u.repository is repository and u.status == "open"]
+        self.updating |= {update.number for update in of_it}
         return of_it[0] if of_it else None
 
     def _supersede(self, repository: Repository) -> None:
-        update = self._open_update(repository)
+        update = self._held_update(repository)
         if update is not None:
             update.status, update.items = "superseded", {}
 
@@ -1458,7 +1463,7 @@ class Model:
         if not ghosts:
             raise ModelError("RG404")
         ghost = max(ghosts, key=lambda g: g.number)
-        self.restored.add(ghost.number)
+        self.held.add(ghost.number)
         back = Version(
             ghost.spelling,
             variant,
@@ -1538,9 +1543,12 @@ class Model:
         return "unchanged", registration.revision, registration.latest() is not None
 
     def purge(
-        self, repository: str | None = None, locked: frozenset[int] = frozenset()
+        self,
+        repository: str | None = None,
+        locked: frozenset[int | tuple[int, str]] = frozenset(),
+        updating: frozenset[int] = frozenset(),
     ) -> tuple[int, ...]:
-        """`locked`: ghosts that other transactions are restoring."""
+        """`locked`, `updating`: what other transactions hold."""
         where = self._live(repository) if repository is not None else None
         if repository is not None and where is None:
             raise ModelError("RG404")
@@ -1552,15 +1560,22 @@ class Model:
             gone = [ghost for ghost in registration.ghosts if ghost not in kept]
             digests = [d for g in gone for d in [*g.bygone(), *g.digests()]]
             registration.ghosts = [ghost for ghost in registration.ghosts if ghost in kept]
+            self.held |= {ghost.number for ghost in gone}
             for version in registration.versions.values():
-                pins = [f for f in version.removed if self._is_pinned(version, f)]
+                others = {d for d in version.bygone() if (version.number, d) in locked}
+                pins = [
+                    f for f in version.removed if f.sha256 in others or self._is_pinned(version, f)
+                ]
                 unpinned = [f.sha256 for f in version.removed if f not in pins]
-                digests += unpinned + version.failed
-                version.removed, version.failed = pins, []
+                unpinned += [d for d in version.failed if d not in others]
+                version.removed, version.failed = pins, [d for d in version.failed if d in others]
+                self.held |= {(version.number, d) for d in unpinned}
+                digests += unpinned
             versions += len(gone)
             files += len(digests)
             self._mark(digests)
-        for dropped in [r for r in self.repositories if not r.live]:
+        for dropped in [r for r in self.repositories if not r.live and r.number not in locked]:
+            self.held.add(dropped.number)
             claimed = self._claimed(dropped)
             self.registrations = [r for r in self.registrations if r not in claimed or r.ghosts]
             shown = any(snapshot.repository is dropped for snapshot in self.snapshots)
@@ -1568,7 +1583,9 @@ class Model:
                 self.repositories.remove(dropped)
                 repositories += 1
         for update in self.updates:
-            if update.status == "open" and update.lease_until <= self.now - 7 * DAY:
+            lapsed = update.status == "open" and update.lease_until <= self.now - 7 * DAY
+            if lapsed and update.number not in updating:
+                self.updating.add(update.number)
                 update.status, update.items = "aborted", {}
         return versions, files, pinned, 0, repositories, 0, 0
 

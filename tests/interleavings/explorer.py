@@ -141,28 +141,42 @@ def model_outcome(
     """What the model says of the calls in a serial order, of which some are rolled back.
 
     `passing`: a purge passes over a ghost that a restore holds, and leaves it to the next purge: in
-    a serial order it comes after the restore, and does not find that ghost. Likewise a collector,
-    and who makes copies, pass over what others hold.
+    a serial order it comes after the restore, and does not find that ghost. The same goes for what
+    a purge holds that is rolled back. An update of a mirror is held by whoever goes on with it or
+    ends it, and what that call has changed besides the purge may not have seen: it comes before or
+    after. Likewise a collector, and who makes copies, pass over what others hold.
     """
     start = arranged(state)
     model = start.copy()
     outcomes: list[Any] = [None] * len(calls)
-    restored: set[int] = set()
-    for who in order:
+    held: set[int | tuple[int, str]] = set()
+    updating: set[int] = set()
+    for place, who in enumerate(order):
         model.begin()
         asked = addressed(start, calls[who])
         if asked.function == "purge" and passing:
-            asked = call("purge", **asked.arguments, locked=frozenset(restored))
+            others = [calls[later] for later in order[place + 1 :]]
+            ahead = updating.union(*(updates_held(model, addressed(start, c)) for c in others))
+            passed_over = {"locked": frozenset(held), "updating": frozenset(ahead)}
+            asked = call("purge", **asked.arguments, **passed_over)
         elif asked.function == "collect_blobs" and passing:
             asked = call("collect_blobs", **asked.arguments, passing=frozenset(model.blobs))
         elif asked.function == "claim_copies" and passing:
             asked = call("claim_copies", locked=frozenset(model.generations()))
         before = model.copy()
         outcomes[who] = model.outcome(asked)
-        restored |= model.restored
+        held |= model.held
+        updating |= model.updating
         if who in aborted:
             model = before
     return Observation(tuple(outcomes), model.state())
+
+
+def updates_held(model: Model, asked: Call) -> set[int]:
+    """By that call, were it the next one."""
+    ahead = model.copy()
+    ahead.outcome(asked)
+    return ahead.updating
 
 
 class Explorer:

@@ -410,7 +410,11 @@ MIRRORING_PAIRS: dict[str, list[tuple[str, str]]] = {
         *product(["begin", "stage", "commit"], ["freeze", "copy", "serve live", "publish"]),
     ],
     "begun again": [*BOTH_MIRRORING, *product(["stage", "commit", "abort"], BESIDE_MIRRORING)],
-    "given up": [*BOTH_MIRRORING, *product(["begin", "begin another release"], BESIDE_MIRRORING)],
+    "given up": [
+        *BOTH_MIRRORING,
+        *product(["begin", "begin another release"], BESIDE_MIRRORING),
+        *product(["stage", "commit", "abort"], ["purge"]),
+    ],
 }
 
 ARRANGEMENTS = STATES | NAMING_STATES

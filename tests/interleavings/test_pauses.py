@@ -119,7 +119,12 @@ DANGEROUS: dict[str, list[tuple[str, str]]] = {
         ("commit", "freeze"),
         ("commit", "publish"),
     ],
-    "mirroring: given up": [("begin", "begin another release"), ("begin", "commit")],
+    "mirroring: given up": [
+        ("begin", "begin another release"),
+        ("begin", "commit"),
+        ("commit", "purge"),
+        ("commit with fence 2", "purge"),
+    ],
 }
 
 

@@ -205,8 +205,9 @@ serving = st.one_of(
     calls_of("drop_distribution", **SERVED, if_revision=revisions),
 )
 # These read what they hold no lock on, such as what is quarantined in the repository that versions
-# are copied from. Their place among other transactions is the time of their call: they commit then.
-AT_ONCE = {"copy_versions", "create_distribution", "switch_distribution"}
+# are copied from, or a repository that is there already. Their place among other transactions is
+# the time of their call: they commit then.
+AT_ONCE = {"copy_versions", "create_distribution", "switch_distribution", "create_repository"}
 
 
 BACKENDS = ["disk", "cloud"]
@@ -507,7 +508,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def curate(self, choice: int, asked: Call, aim: int, commits: bool) -> None:
         """Mostly of snapshots that there are, under names that are free."""
         asked = self.aimed(asked, aim) if aim % 8 else asked
-        self.call(choice, asked, commits or asked.function in AT_ONCE)
+        self.call(choice, asked, commits)
 
     def aimed(self, asked: Call, aim: int) -> Call:
         there = [snapshot.name for snapshot in self.model.snapshots]
@@ -554,6 +555,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def call(self, choice: int, asked: Call, commits: bool) -> None:
         idle = self.places(lambda each: each.asked is None)
         if idle:
+            commits = commits or asked.function in AT_ONCE
             self.do(self.ask(idle[choice % len(idle)], asked, commits))
 
     @rule(choice=choices, committed=mostly(True, False, times=2))
@@ -601,9 +603,15 @@ class CatalogMachine(RuleBasedStateMachine):
         self.registry.counts["waits"] += session.waiting
 
     async def take_answers(self) -> None:
-        """One by one, errors first: who fails lets go of its locks, and then others get answers."""
+        """One by one, errors first: who fails lets go of its locks, and then others get answers.
+        Then who has to commit at once, before another one that has its answer does."""
+
+        def urgency(place: int) -> tuple[bool, bool]:
+            asked = self.transactions[place].asked
+            return self.sessions[place].failed, asked is not None and asked.function in AT_ONCE
+
         while places := [p for p, session in enumerate(self.sessions) if session.answered]:
-            await self.take_answer(max(places, key=lambda place: self.sessions[place].failed))
+            await self.take_answer(max(places, key=urgency))
 
     async def take_answer(self, place: int) -> None:
         transaction = self.transactions[place]
@@ -656,8 +664,7 @@ class CatalogMachine(RuleBasedStateMachine):
         await self.sessions.settle()
 
     async def purge_now(self, repository: str | None) -> None:
-        known = self.model.numbers
-        held = {n for t in self.transactions for n in self.replayed(t).restored if n <= known}
+        held = {each for t in self.transactions for each in self.replayed(t).held}
         asked = call("purge", repository=repository)
         passing_over = call("purge", repository=repository, locked=frozenset(held))
         self.model.begin()
