@@ -107,7 +107,7 @@ class Bench:
     def load(self, dsn: str, load: Load, *, warm_up: float | None = None) -> Seen:
         """Of a load: its rate and times. Each has a seed of its own, drawn from the run's."""
         if warm_up is None:
-            warm_up = 0.3 + load.clients // 32  # each connection plans its statements
+            warm_up = 0.3 + load.clients // 64  # each connection plans its statements
         seed = self.random.randrange(1 << 31)
         return run(self.server, dsn, load, self.seconds, warm_up, seed)
 

@@ -15,7 +15,8 @@ from benchmarks.summary import Row, rows
 OURS, FLOOR, GREY = "pkgdb", "floor", "#444444"
 MARKERS = "osD^v<>PX*hpd"
 REDS = ("#c1121f", "#f08b4b", "#8f0d52", "#e5616b", "#7a4419")  # ours
-COLORS = colormaps["tab20"].colors[0::2] + colormaps["tab20"].colors[1::2]
+COLORS = [c for place, c in enumerate(colormaps["tab20"].colors) if place not in (6, 7)]
+COLORS = COLORS[0::2] + COLORS[1::2]  # of each hue the strong one first
 
 
 def draw(results: Results, table: Table, chart: Chart, path: Path) -> None:
