@@ -118,8 +118,10 @@ class Contender:
         if self == PKGDB:
             connection.execute(OURS)
             return
-        for part in ("base.sql", f"{self.name}.sql"):
-            connection.execute(self.own((PEERS / part).read_text()).encode())
+        for part in dict.fromkeys(("base", self.name.partition("_")[0], self.name)):
+            file = PEERS / f"{part}.sql"
+            if file.exists():
+                connection.execute(self.own(file.read_text()).encode())
 
     def own(self, text: str) -> str:
         """What is written for any schema, for this contender's."""
