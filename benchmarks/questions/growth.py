@@ -12,7 +12,7 @@ import psycopg
 
 from benchmarks.bench import NAMESPACE, Bench, Turn, one
 from benchmarks.load import Load, Seen, beside
-from benchmarks.questions.publish import CONTENDERS, FLOOR, PEERS, PKGDB, VERSION, Contender
+from benchmarks.questions.publish import CONTENDERS, FLOOR, PKGDB, VERSION, Contender
 from benchmarks.results import Chart, Column, Table
 
 BLOCK = 1_000_000  # versions that are loaded by one statement
@@ -218,14 +218,9 @@ def warm(connection: psycopg.Connection[Any]) -> None:
     connection.execute("checkpoint")
 
 
-def statements(contender: Contender) -> str:
-    """That publish `:version` of `:package` its way."""
-    return contender.own((PEERS / f"{contender.name}.pgbench").read_text())
-
-
 def publishing(contender: Contender, package: str) -> str:
     """The contender's script: a new version with a new file into a package of that number."""
-    return f"{VERSION}\\set package {package}\n{statements(contender)}"
+    return f"{VERSION}\\set package {package}\n{contender.statements()}"
 
 
 def pages(bench: Bench, dsn: str, query: str, drawn: Mapping[str, range]) -> float:
@@ -247,7 +242,7 @@ def touched(bench: Bench, dsn: str, contender: Contender, packages: range) -> di
     if contender.name not in ONE_CALL:
         return {}
     drawn = {"version": up_to(10**12), "package": packages}
-    return {"pages": pages(bench, dsn, statements(contender), drawn)}
+    return {"pages": pages(bench, dsn, contender.statements(), drawn)}
 
 
 def up_to(number: int) -> range:

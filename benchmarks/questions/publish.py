@@ -127,10 +127,13 @@ class Contender:
         """What is written for any schema, for this contender's."""
         return re.sub(r"\bPEER\b", self.schema, text)
 
+    def statements(self) -> str:
+        """What a client sends to publish `:version` of `:package`."""
+        return self.own((PEERS / f"{self.name}.pgbench").read_text())
+
     def load(self, package: str, clients: int, hot: int = 0) -> Load:
         """Clients that publish into packages whose numbers this expression of pgbench gives."""
-        publish = self.own((PEERS / f"{self.name}.pgbench").read_text())
-        script = f"{RISING}\\set package {package}\n{publish}"
+        script = f"{RISING}\\set package {package}\n{self.statements()}"
         return Load(script, clients, TRIES, {"turn": 0, "start": next(STARTS), "hot": hot})
 
     def run(self, bench: Bench, dsn: str, pattern: str, clients: int, hot: int) -> Seen:
