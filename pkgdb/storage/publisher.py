@@ -28,7 +28,7 @@ from pkgdb.models import CopyRef, File, MissingCopy, PublicationRef, VersionRef
 from pkgdb.purl import Coordinates, coordinates
 from pkgdb.storage._database import Database, open_pool
 from pkgdb.storage._tasks import Patience, beside, each
-from pkgdb.storage.store import Store, StoreError, WrongObject
+from pkgdb.storage.store import NoObject, Store, StoreError, WrongObject
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
@@ -302,7 +302,9 @@ class AsyncPublisher:
             try:
                 await self.upload(job, copy)
             except StoreError as error:
-                if isinstance(error, WrongObject) and await self._report(job, copy, error):
+                if isinstance(error, NoObject) or (
+                    isinstance(error, WrongObject) and await self._report(job, copy, error)
+                ):
                     raise _Again from error
                 if copy.requirement != "optional":
                     raise

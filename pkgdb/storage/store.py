@@ -65,7 +65,7 @@ class StoreError(OSError):
 
 
 class NoObject(StoreError):
-    """Nothing is at a key that should be read."""
+    """Nothing is at a key that should be read, or where somebody else was first just now."""
 
 
 class WrongObject(StoreError):
@@ -267,7 +267,7 @@ class Store:
                 return True
         if await self._has(key, promised.sha256):
             return False
-        raise StoreError(f"{self.url}/{key} was there, and is gone")
+        raise NoObject(f"{self.url}/{key} was there, and is gone")
 
     async def _has(self, key: str, sha256: str) -> bool:
         found = await self.digest(key)

@@ -258,6 +258,32 @@ async def test_an_object_with_other_bytes_gets_out_of_the_way(
     assert await two_stores[0].digest(keys[1]) == file.sha256
 
 
+async def test_an_object_that_was_there_first_and_is_gone(
+    two_stores: Any, publish: Any, make_file: Any, copies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else stores the same, and a collector takes it away before it is looked at."""
+    file, path = make_file()
+    write = Store._write
+    met: list[str] = []
+
+    async def meet(store: Store, key: str, chunks: Any, size: int) -> None:
+        if not met:
+            met.append(key)
+            await store.put(key, path, file.sha256, file.size)
+            try:
+                await write(store, key, chunks, size)
+            finally:
+                await store.delete(key)
+        else:
+            await write(store, key, chunks, size)
+
+    monkeypatch.setattr(Store, "_write", meet)
+    assert (await publish([(file, path)])).outcome == "created"
+    assert met
+    for store, backend in zip(two_stores, ("disk", "cloud"), strict=True):
+        assert await store.digest(copies(file.sha256)[backend][1]) == file.sha256
+
+
 async def test_who_may_not_verify_is_told_of_other_bytes(
     two_stores: Any, make_file: Any, dsn: str, db: psycopg.Connection
 ) -> None:
