@@ -172,16 +172,9 @@ REMOVALS: dict[str, tuple[str | Edit, ...]] = {
     "order of locks": (Edit("lock_keys", r"if cardinality\(p_keys\) > 2.*?end if;"),),
     "order of bytes": (
         Edit("stage_files", r"order by s\.sha256, s\.filename", "order by s.filename"),
-        Edit(
-            "insert_plain_items",
-            r"select distinct on \(f\.sha256\) v_namespace",
-            "select v_namespace",
-        ),
-        Edit(
-            "insert_plain_items",
-            r"order by f\.sha256\s+on conflict do nothing",
-            "order by i.item on conflict do nothing",
-        ),
+        Edit("insert_plain_items", r"distinct on \(f\.sha256, f\.size\) f", "f"),
+        Edit("insert_plain_items", r"order by f\.sha256, f\.size\)", "order by i.item)"),
+        Edit("insert_plain_items", r"order by f\.sha256\s+on conflict", "on conflict"),
     ),
     "distribution lock": (all_locks_but("k.rank <> 3"),),
     "snapshot lock": (all_locks_but("k.rank <> 4"),),

@@ -277,7 +277,7 @@ declare
     v_now       timestamptz := pkgdb.clock();
     v_files     pkgdb.file_spec[];
     v_file      pkgdb.file_spec;
-    v_made      bigint;
+    v_made      bytea[];
     v_items     pkgdb.bulk_item[];
 begin
     -- Blobs in order of digest; those that were there, or were when we looked, are held.
@@ -287,30 +287,26 @@ begin
           cross join lateral unnest(i.files) f
          where i.plain
          order by f.sha256, f.size);
-    insert into pkgdb.blob (namespace, sha256, size, created_at)
-    select v_namespace, f.sha256, f.size, v_now
-      from unnest(v_files) f
-     where not exists (
-            select from pkgdb.blob b
-             where b.namespace = v_namespace and b.sha256 = f.sha256
-            offset 0)
-     order by f.sha256
-    on conflict do nothing;
-    get diagnostics v_made = row_count;
-    if v_made < cardinality(v_files) then
-        for v_file in
-            select f.*
-              from unnest(v_files) f
-             where not exists (
-                    select from pkgdb.blob b
-                     where b.namespace = v_namespace and b.sha256 = f.sha256
-                       and b.created_at = v_now
-                    offset 0)
-             order by f.sha256
-        loop
-            perform pkgdb.hold_blob(v_namespace, v_file);
-        end loop;
-    end if;
+    with made as (
+        insert into pkgdb.blob (namespace, sha256, size, created_at)
+        select v_namespace, f.sha256, f.size, v_now
+          from unnest(v_files) f
+         where not exists (
+                select from pkgdb.blob b
+                 where b.namespace = v_namespace and b.sha256 = f.sha256
+                offset 0)
+         order by f.sha256
+        on conflict do nothing
+        returning sha256)
+    select array_agg(m.sha256) into v_made from made m;
+    for v_file in
+        select f.*
+          from unnest(v_files) f
+         where f.sha256 not in (select m.sha256 from unnest(v_made) m (sha256))
+         order by f.sha256
+    loop
+        perform pkgdb.hold_blob(v_namespace, v_file);
+    end loop;
     perform pkgdb.check_stored(p_repository, array(select f.sha256 from unnest(v_files) f));
 
     -- The ids come first, so that all rows of an item are written from it.
