@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from rich.console import Console
 
-from benchmarks.load import Load, Seen, run
+from benchmarks.load import Load, Seen, pgbench, run
 from benchmarks.results import Journal, Measure, Table, Value
 from pkgdb import migrate
 from pkgdb.server import Server
@@ -52,7 +52,6 @@ class Bench:
         self.journal = journal
         self.console = console
         self.quick = quick
-        self.seed = seed
         self.largest = largest  # versions of a registry that is still measured
         self.random = random.Random(seed)
         self.rounds = 2 if quick else 3
@@ -104,12 +103,18 @@ class Bench:
     ) -> None:
         self.journal.measure(Measure(table.id, number, series, x, dict(values)))
 
-    def load(self, dsn: str, load: Load, *, warm_up: float | None = None) -> Seen:
-        """Of a load: its rate and times. Each has a seed of its own, drawn from the run's."""
-        if warm_up is None:
-            warm_up = 0.3 + load.clients // 64  # each connection plans its statements
-        seed = self.random.randrange(1 << 31)
-        return run(self.server, dsn, load, self.seconds, warm_up, seed)
+    def load(self, dsn: str, load: Load) -> Seen:
+        """Of a load: its rate and times."""
+        warm_up = 0.3 + load.clients // 64  # each connection plans its statements
+        return run(self.server, dsn, load, self.seconds, warm_up, self._seed())
+
+    def pgbench(self, dsn: str, load: Load, *options: str) -> str:
+        """Of a load that these options end: what pgbench prints."""
+        return pgbench(self.server, dsn, load, self._seed(), *options)
+
+    def _seed(self) -> int:
+        """Each load has a seed of its own, drawn from the run's."""
+        return self.random.randrange(1 << 31)
 
 
 def one(connection: psycopg.Connection[Any], query: str, *arguments: object) -> Any:
@@ -125,7 +130,6 @@ def fill(
     count: int,
     *,
     repository: str = "main",
-    namespace: str = NAMESPACE,
 ) -> None:
     """Publish so many npm versions with a file each: SQL over n (from 1) gives name and version."""
     for start in range(0, count, 10_000):
@@ -141,5 +145,5 @@ def fill(
                                        {name} || '@' || {version}, 'UTF8')), 'hex'),
                                    'size', 100))))
                       from generate_series(%s::integer, %s::integer) n))""".encode(),
-            [namespace, repository, start + 1, min(start + 10_000, count)],
+            [NAMESPACE, repository, start + 1, min(start + 10_000, count)],
         )

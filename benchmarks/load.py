@@ -50,27 +50,14 @@ class Seen:
 def run(server: Server, dsn: str, load: Load, seconds: float, warm_up: float, seed: int) -> Seen:
     """Let the clients work for `warm_up` seconds unseen, then for so many that count."""
     with tempfile.TemporaryDirectory(prefix="pkgdb-load-") as folder:
-        script = Path(folder, "script.sql")
-        script.write_text(load.script)
-        done = subprocess.run(
-            [
-                *command(server, load, script, seed),
-                f"--time={max(1, round(warm_up + seconds))}",
-                *("--log", f"--log-prefix={folder}/log"),
-                dsn,
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise SystemExit(f"pgbench failed:\n{load.script}\n{done.stdout}{done.stderr}")
+        until = f"--time={max(1, round(warm_up + seconds))}"
+        printed = pgbench(server, dsn, load, seed, until, "--log", f"--log-prefix={folder}/log")
         log = [line.split() for path in Path(folder).glob("log.*") for line in lines(path)]
     tried = [(int(line[4]) + int(line[5]) / 1e6, line[2]) for line in log]
     ended = [Ended(when, float(took) / 1000) for when, took in tried if took.isdigit()]
     if not ended:
-        raise SystemExit(f"no transaction succeeded:\n{load.script}\n{done.stderr}")
-    found = RETRIED.search(done.stdout)
+        raise SystemExit(f"no transaction succeeded:\n{load.script}\n{printed}")
+    found = RETRIED.search(printed)
     return seen(
         ended,
         warm_up,
@@ -99,6 +86,22 @@ def seen(
         retries=retries,
         failed=failed,
     )
+
+
+def pgbench(server: Server, dsn: str, load: Load, seed: int, *options: str) -> str:
+    """Run a load to its end; what pgbench prints."""
+    with tempfile.TemporaryDirectory(prefix="pkgdb-load-") as folder:
+        script = Path(folder, "script.sql")
+        script.write_text(load.script)
+        done = subprocess.run(
+            [*command(server, load, script, seed), *options, dsn],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise SystemExit(f"pgbench failed:\n{load.script}\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def command(server: Server, load: Load, script: Path, seed: int) -> list[str]:

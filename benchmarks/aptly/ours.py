@@ -1,7 +1,7 @@
 """pkgdb, in a namespace of its own for each number of packages."""
 
+import random
 import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from benchmarks.aptly.packages import Index, Key, Package
+from benchmarks.load import Load, pgbench
 from pkgdb.indexes import Source, debian
 from pkgdb.indexes.entry import Bad
 from pkgdb.server import Server
@@ -162,23 +163,13 @@ class Pkgdb:
             packages=PACKAGES,
             more=CONTENT if function == "publish" else "",
         )
-        with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-            file.write(script)
-            file.flush()
-            run = subprocess.run(
-                [
-                    str(self.server.binaries() / "pgbench"),
-                    *("--no-vacuum", "--protocol=prepared", f"--client={clients}"),
-                    *(f"--transactions={each}", "--define=n=0", f"--file={file.name}", self.dsn),
-                ],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        acknowledged = re.search(r"actually processed: (\d+)", run.stdout)
-        rate = re.search(r"tps = ([\d.]+) \(without", run.stdout)
-        if run.returncode or not (acknowledged and rate):
-            raise SystemExit(f"pgbench failed:\n{run.stdout}{run.stderr}")
+        load = Load(script, clients, defined={"n": 0})
+        seed = random.randrange(1 << 31)
+        printed = pgbench(self.server, self.dsn, load, seed, f"--transactions={each}")
+        acknowledged = re.search(r"actually processed: (\d+)", printed)
+        rate = re.search(r"tps = ([\d.]+) \(without", printed)
+        if not (acknowledged and rate):
+            raise SystemExit(f"pgbench said nothing of its rate:\n{printed}")
         return int(acknowledged[1]), float(rate[1])
 
     def _count(self, version: str) -> int:

@@ -275,4 +275,10 @@ begin
 end;
 $$;
 
+-- What a contender calls latest: the package's pointer, for who does not say otherwise.
+create view PEER.latest as
+    select registration_id, latest_version_id as version_id
+      from PEER.registration
+     where latest_version_id is not null;
+
 reset role;

@@ -96,7 +96,7 @@ begin
 end;
 $$;
 
-create view PEER.latest as
+create or replace view PEER.latest as
     select registration_id, version_id from PEER.default_versions;
 
 reset role;

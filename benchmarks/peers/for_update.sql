@@ -8,9 +8,4 @@ set role pkgdb_owner;
 
 select PEER.create_publish(p_lock => 'for update');
 
-create view PEER.latest as
-    select registration_id, latest_version_id as version_id
-      from PEER.registration
-     where latest_version_id is not null;
-
 reset role;

@@ -25,7 +25,7 @@ create unique index package_version_when_npm
     on PEER.package_version (namespace, registration_id, normalized_version, variant)
     where status <> 'pending_destruction';
 
-create view PEER.latest as
+create or replace view PEER.latest as
     select r.registration_id, h.latest as version_id
       from PEER.registration r
      cross join PEER.highest(r.namespace, r.registration_id) h

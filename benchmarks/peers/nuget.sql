@@ -82,7 +82,7 @@ begin
 end;
 $$;
 
-create view PEER.latest as
+create or replace view PEER.latest as
     select registration_id, version_id from PEER.package_version where is_latest;
 
 reset role;

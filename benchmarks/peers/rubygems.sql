@@ -31,7 +31,7 @@ update PEER.package_version v
 create index package_version_position_idx
     on PEER.package_version (namespace, registration_id, position);
 
-create view PEER.latest as
+create or replace view PEER.latest as
     select registration_id, version_id from PEER.package_version where latest;
 
 create view PEER.places as

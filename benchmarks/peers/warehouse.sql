@@ -25,7 +25,7 @@ update PEER.package_version v
 create index package_version_ordering_idx
     on PEER.package_version (namespace, registration_id, pypi_ordering desc);
 
-create view PEER.latest as
+create or replace view PEER.latest as
     select distinct on (registration_id) registration_id, version_id
       from PEER.package_version
      order by registration_id, prerelease, pypi_ordering desc;

@@ -129,7 +129,8 @@ class Contender:
 
     def statements(self) -> str:
         """What a client sends to publish `:version` of `:package`."""
-        return self.own((PEERS / f"{self.name}.pgbench").read_text())
+        script = PEERS / f"{self.name}.pgbench"
+        return self.own((script if script.exists() else PEERS / "base.pgbench").read_text())
 
     def load(self, package: str, clients: int, hot: int = 0) -> Load:
         """Clients that publish into packages whose numbers this expression of pgbench gives."""

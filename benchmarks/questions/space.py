@@ -12,7 +12,6 @@ from benchmarks.bench import Bench, fill, one
 from benchmarks.load import Load
 from benchmarks.questions.growth import publishing
 from benchmarks.questions.publish import FLOOR, PKGDB
-from benchmarks.questions.timing import pgbench
 from benchmarks.results import Chart, Column, Table
 
 SINGLE, BULK, BARE = "pkgdb: publish", "pkgdb: publish_many", FLOOR.title
@@ -77,7 +76,7 @@ def prepared(bench: Bench, title: str, number: int, registrations: int) -> Itera
 
 def publish(bench: Bench, dsn: str, script: str, versions: int, clients: int) -> None:
     """Exactly so many, each in a transaction."""
-    pgbench(bench, dsn, Load(script, clients), f"--transactions={versions // clients}")
+    bench.pgbench(dsn, Load(script, clients), f"--transactions={versions // clients}")
 
 
 def publish_many(

@@ -1,19 +1,16 @@
 """Question 8: where the time goes in one publish, and what part of it is the commit."""
 
 import re
-import subprocess
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from benchmarks.bench import Bench, fill
-from benchmarks.load import Load, beside, command
+from benchmarks.load import Load, beside
 from benchmarks.questions.growth import publishing
 from benchmarks.questions.publish import PKGDB
 from benchmarks.results import Chart, Column, Table
@@ -146,28 +143,11 @@ def by_step(bench: Bench, dsn: str, package: str) -> None:
 
 def steps(bench: Bench, dsn: str, load: Load) -> dict[str, float]:
     """Milliseconds of each statement of a script, on average."""
-    printed = pgbench(bench, dsn, load, "--report-per-command", f"--time={1 if bench.quick else 2}")
+    printed = bench.pgbench(dsn, load, "--report-per-command", f"--time={1 if bench.quick else 2}")
     found = {step: float(latency) for latency, step in LATENCY.findall(printed)}
     if len(found) != 3:
         raise SystemExit(f"pgbench printed no latencies:\n{printed}")
     return found
-
-
-def pgbench(bench: Bench, dsn: str, load: Load, *options: str) -> str:
-    """What it prints."""
-    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-        file.write(load.script)
-        file.flush()
-        seed = bench.random.randrange(1 << 31)
-        done = subprocess.run(
-            [*command(bench.server, load, Path(file.name), seed), *options, dsn],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise SystemExit(f"pgbench failed:\n{load.script}\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def waits(
