@@ -84,8 +84,9 @@ def main() -> None:
             bench.rounds = options.rounds or bench.rounds
             bench.seconds = options.seconds or bench.seconds
             for question in options.questions or QUESTIONS:
-                shown = len(journal.results.tables)
+                shown, asked = len(journal.results.tables), time.monotonic()
                 QUESTIONS[question](bench)
+                bench.say(f"{question}: {time.monotonic() - asked:,.0f} s")
                 for table in journal.results.tables[shown:]:
                     report.on_console(console, journal.results, table)
     finally:

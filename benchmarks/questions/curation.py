@@ -68,7 +68,7 @@ def beside_aptly(bench: Bench) -> None:
     elif path is None:
         bench.say("apt has no index of packages here: aptly is left out")
     else:
-        sizes = [1_000] if bench.quick else [1_000, 10_000]
+        sizes = [300] if bench.quick else [1_000, 10_000]
         compare(bench, Index(path), sizes, 1 if bench.quick else 2)
 
 

@@ -163,7 +163,8 @@ PKGDB = Contender("pkgdb", "pkgdb, SQL")
 CONTENDERS = [
     FLOOR,
     PKGDB,
-    Contender("for_update", "SELECT FOR UPDATE"),
+    Contender("for_update", "SELECT FOR UPDATE, one call"),
+    Contender("for_update_client", "SELECT FOR UPDATE by client"),
     Contender("serializable", "SERIALIZABLE, retried"),
     Contender("global_lock", "one global lock"),
     Contender("nuget_flags", "NuGet, flags by client"),
@@ -175,6 +176,8 @@ CONTENDERS = [
     Contender("crates_io", "crates.io, default version"),
     Contender("gitlab", "GitLab, lease row"),
 ]
+# One of each kind of lock, and two that have none.
+QUICK = {"floor", "pkgdb", "for_update", "serializable", "nuget_flags", "warehouse", "gitlab"}
 CALLED = [Called("pkgdb", title, way) for title, way in wrapper.WAYS.items()]
 
 
@@ -200,7 +203,8 @@ class Publishing:
         self.dsn = bench.database(name)
         self.connection = psycopg.connect(self.dsn, autocommit=True)
         self.hot = count(REGISTRATIONS + 1)
-        bench.say(f"giving {len(CONTENDERS)} contenders the same packages")
+        contenders = contending(bench)
+        bench.say(f"giving {len(contenders)} contenders the same packages")
         fill(self.connection, "'package-' || n", "'0.1.0'", REGISTRATIONS)
         first = REGISTRATIONS + 1
         fill(
@@ -209,7 +213,7 @@ class Publishing:
             f"'0.' || mod(n, {HOT}) || '.0'",
             hot * HOT,
         )
-        for contender in CONTENDERS:
+        for contender in contenders:
             contender.install(self.connection)
         self.connection.execute("vacuum analyze")
 
@@ -238,9 +242,21 @@ class Publishing:
         )
 
 
+def contending(bench: Bench) -> list[Contender]:
+    return [each for each in CONTENDERS if not bench.quick or each.name in QUICK]
+
+
+def places(bench: Bench, pattern: str) -> list[tuple[Contender, int]]:
+    """Who publishes with how many clients."""
+    if bench.quick:
+        return [(FLOOR, 1), (PKGDB, 1), *((each, 16) for each in contending(bench))]
+    clients = (16, 64) if pattern == "zipf" else (1, 4, 16, 64)
+    return [(each, number) for number in clients for each in contending(bench)]
+
+
 def publish(bench: Bench) -> None:
-    clients = (1, 16) if bench.quick else (1, 4, 16, 64)
-    publishing = Publishing(bench, "publish", bench.rounds * len(CONTENDERS) * len(clients))
+    rounds = max(2, bench.rounds)  # what is looked at first has a spread
+    publishing = Publishing(bench, "publish", rounds * len(places(bench, "one")))
     for pattern, title in TITLES.items():
         if bench.quick and pattern == "zipf":
             continue
@@ -254,8 +270,10 @@ def publish(bench: Bench) -> None:
             first=(FLOOR.title, None),
             note=NOTE,
         )
-        turns = [(number, each) for number in clients for each in CONTENDERS]
-        bench.rounds_of(table, [publishing.turn(each, pattern, number) for number, each in turns])
+        turns = [publishing.turn(each, pattern, number) for each, number in places(bench, pattern)]
+        bench.rounds_of(table, turns, rounds)
+        if pattern == "one":
+            queues(bench, table)
 
     bench.rounds_of(
         Table(
@@ -272,8 +290,31 @@ def publish(bench: Bench) -> None:
         ),
         [
             publishing.turn(each, "spread", number)
-            for number in (1, 16)
+            for number in ((16,) if bench.quick else (1, 16))
             for each in (PKGDB, *CALLED)
             if number == 1 or each.title != wrapper.MANY
         ],
     )
+
+
+def queues(bench: Bench, measured: Table) -> None:
+    """The rates of a table once more, beside each contender's own with 1 client."""
+    table = Table(
+        id=f"{measured.id}-queue",
+        title=f"{measured.title}: beside 1 client of the same",
+        series=measured.series,
+        x=measured.x,
+        columns=(Column("rate", "versions/s", beside=True), Column("p99", "p99, ms", digits=1)),
+        charts=(Chart("rate"),),
+        first=(None, 1),
+        note="The same turns as in the table before. Publishes into one package come one after the "
+        "other, whoever makes them: what is lost is the way from one client to the next.",
+    )
+    bench.journal.table(table)
+    turns = bench.journal.results.of(measured)
+    alone = {each.series for each in turns if each.x == 1}
+    for each in turns:
+        if each.series not in alone:
+            continue
+        values = {column.key: each.values[column.key] for column in table.columns}
+        bench.measure(table, each.round, each.series, each.x, values)

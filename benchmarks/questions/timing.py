@@ -47,6 +47,7 @@ def timing(bench: Bench) -> None:
     dsn = bench.database("timing")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("create extension pg_stat_statements")
+        connection.execute("alter database timing set pg_stat_statements.track = 'all'")
         connection.execute("alter database timing set pg_stat_statements.track_planning = on")
         fill(connection, "'package-' || n", "'0.1.0'", registrations)
         connection.execute("vacuum analyze")

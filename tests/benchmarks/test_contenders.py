@@ -20,7 +20,15 @@ from tests.servers import launching, scratch
 from tests.support import missing
 
 PACKAGES = 20
-RIGHT = {"pkgdb", "for_update", "serializable", "global_lock", "nuget_trigger", "gitlab"}
+RIGHT = {
+    "pkgdb",
+    "for_update",
+    "for_update_client",
+    "serializable",
+    "global_lock",
+    "nuget_trigger",
+    "gitlab",
+}
 
 
 @pytest.fixture(scope="module")

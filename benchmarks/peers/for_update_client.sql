@@ -1,0 +1,6 @@
+-- The same row lock where the client makes the statements, as what is built on an ORM does.
+-- Source: PostgreSQL's documentation, chapter "Concurrency Control", "Row-Level Locks".
+-- Re-created: as for_update, with a round trip for each of BEGIN, the lock, the version with its
+-- file (one, where an ORM needs three), what is highest, the package's row, the event, COMMIT.
+-- Isolation: READ COMMITTED. Locks: the package's row, from the beginning to the end, for as long
+-- as the client takes.
