@@ -40,6 +40,13 @@ QUESTIONS: dict[str, Callable[[Bench], None]] = {
 }
 
 
+def setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("questions", nargs="*", help=f"of: {', '.join(QUESTIONS)} (default: all)")
@@ -52,6 +59,14 @@ def main() -> None:
         default=10**6,
         help="versions of the largest registry (10000000: half an hour and 20 GB more)",
     )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=setting,
+        metavar="NAME=VALUE",
+        help="of the server's settings, as shared_buffers=12GB",
+    )
     parser.add_argument("--seed", type=int, help="that an earlier run has printed")
     parser.add_argument("--bindir", help="a folder of PostgreSQL binaries, `system` or `wheel`")
     parser.add_argument(
@@ -61,16 +76,17 @@ def main() -> None:
     if unknown := set(options.questions) - set(QUESTIONS):
         parser.error(f"no question {', '.join(unknown)}: there are {', '.join(QUESTIONS)}")
 
+    settings = SETTINGS | dict(options.set)
     console = report.console()
     seed = random.randrange(1 << 31) if options.seed is None else options.seed
     base = Path(tempfile.mkdtemp(prefix="pkgdb-bench-"))
     began = time.monotonic()
     try:
-        with Server(base, options.bindir, die_with_parent=True, settings=SETTINGS) as server:
+        with Server(base, options.bindir, die_with_parent=True, settings=settings) as server:
             with psycopg.connect(server.dsn()) as connection:
                 version = connection.info.parameter_status("server_version")
             run = {"PostgreSQL": f"{version}, durable", **machine(), "seed": seed}
-            run |= {"options": "--quick" if options.quick else "", "settings": SETTINGS}
+            run |= {"options": "--quick" if options.quick else "", "settings": settings}
             console.print(f"PostgreSQL {version}, durable; seed {seed}")
             journal = Journal(options.output / report.JOURNAL, run)
             bench = Bench(

@@ -1,5 +1,6 @@
 """One run: a durable server of its own, rounds in which contenders take turns, a journal."""
 
+import os
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,8 +15,10 @@ from benchmarks.results import Journal, Measure, Table, Value
 from pkgdb import migrate
 from pkgdb.server import Server
 
+# In megabytes; the documentation of shared_buffers starts from a quarter of it.
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 SETTINGS = {
-    "shared_buffers": "512MB",
+    "shared_buffers": f"{MEMORY // 4}MB",
     "max_wal_size": "4GB",
     "max_connections": "150",
     "shared_preload_libraries": "pg_stat_statements",
@@ -105,7 +108,9 @@ class Bench:
 
     def load(self, dsn: str, load: Load) -> Seen:
         """Of a load: its rate and times."""
-        warm_up = 0.3 + load.clients // 64  # each connection plans its statements
+        # Each connection reads the catalogs and plans its statements, five times until it keeps a
+        # plan: 20 to 40 ms of a processor for the longest calls.
+        warm_up = 0.3 + load.clients / 20
         return run(self.server, dsn, load, self.seconds, warm_up, self._seed())
 
     def pgbench(self, dsn: str, load: Load, *options: str) -> str:

@@ -273,7 +273,7 @@ def publish(bench: Bench) -> None:
         turns = [publishing.turn(each, pattern, number) for each, number in places(bench, pattern)]
         bench.rounds_of(table, turns, rounds)
         if pattern == "one":
-            queues(bench, table)
+            queues(bench, table, turns)
 
     bench.rounds_of(
         Table(
@@ -297,24 +297,23 @@ def publish(bench: Bench) -> None:
     )
 
 
-def queues(bench: Bench, measured: Table) -> None:
+def queues(bench: Bench, measured: Table, turns: list[Turn]) -> None:
     """The rates of a table once more, beside each contender's own with 1 client."""
+    alone = {turn.series for turn in turns if turn.x == 1}
+    rows = tuple((turn.series, turn.x) for turn in turns if turn.series in alone)
     table = Table(
         id=f"{measured.id}-queue",
         title=f"{measured.title}: beside 1 client of the same",
         series=measured.series,
         x=measured.x,
         columns=(Column("rate", "versions/s", beside=True), Column("p99", "p99, ms", digits=1)),
-        charts=(Chart("rate"),),
         first=(None, 1),
         note="The same turns as in the table before. Publishes into one package come one after the "
         "other, whoever makes them: what is lost is the way from one client to the next.",
+        rows=rows,
     )
     bench.journal.table(table)
-    turns = bench.journal.results.of(measured)
-    alone = {each.series for each in turns if each.x == 1}
-    for each in turns:
-        if each.series not in alone:
-            continue
-        values = {column.key: each.values[column.key] for column in table.columns}
-        bench.measure(table, each.round, each.series, each.x, values)
+    for each in bench.journal.results.of(measured):
+        if (each.series, each.x) in rows:
+            values = {column.key: each.values[column.key] for column in table.columns}
+            bench.measure(table, each.round, each.series, each.x, values)
