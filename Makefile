@@ -62,7 +62,7 @@ docs: $(STAMP) ## write what of the documentation is generated
 	$(BIN)/python tools/reference.py
 
 .PHONY: bench
-bench: $(STAMP) ## measure beside the peers, 20 minutes (ARGS=--quick: 3); bench-results/report.html
+bench: $(STAMP) ## measure beside the peers, 25 minutes (ARGS=--quick: 3); bench-results/report.html
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: oracles

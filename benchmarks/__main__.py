@@ -51,13 +51,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("questions", nargs="*", help=f"of: {', '.join(QUESTIONS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer contenders, places and rounds")
-    parser.add_argument("--rounds", type=int, help="how often each takes its turn")
+    parser.add_argument(
+        "--rounds", type=int, help="how often each takes its turn (publish: twice or more)"
+    )
     parser.add_argument("--seconds", type=float, help="that count in each turn of a load")
     parser.add_argument(
         "--largest",
         type=int,
         default=10**6,
-        help="versions of the largest registry (10000000: half an hour and 20 GB more)",
+        help="versions of the largest registry (10000000: seven minutes and 15 GB more)",
     )
     parser.add_argument(
         "--set",

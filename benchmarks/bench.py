@@ -15,10 +15,11 @@ from benchmarks.results import Journal, Measure, Table, Value
 from pkgdb import migrate
 from pkgdb.server import Server
 
-# In megabytes; the documentation of shared_buffers starts from a quarter of it.
+# In megabytes. The documentation of shared_buffers starts from a quarter of it; not more than 8 GB
+# here, as a container may have less than the machine says.
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 SETTINGS = {
-    "shared_buffers": f"{MEMORY // 4}MB",
+    "shared_buffers": f"{min(MEMORY // 4, 8192)}MB",
     "max_wal_size": "4GB",
     "max_connections": "150",
     "shared_preload_libraries": "pg_stat_statements",
@@ -110,7 +111,7 @@ class Bench:
         """Of a load: its rate and times."""
         # Each connection reads the catalogs and plans its statements, five times until it keeps a
         # plan: 20 to 40 ms of a processor for the longest calls.
-        warm_up = 0.3 + load.clients / 20
+        warm_up = 0.3 + load.clients / 32
         return run(self.server, dsn, load, self.seconds, warm_up, self._seed())
 
     def pgbench(self, dsn: str, load: Load, *options: str) -> str:
