@@ -76,16 +76,20 @@ def seen(
     """
     start = min(call.when - call.took / 1000 for call in ended) + warm_up
     counted = [call for call in ended if start <= call.when < start + seconds]
-    times = sorted(
+    times = [
         call.took for call in ended if start <= call.when - call.took / 1000 < start + seconds
-    ) or sorted(call.took for call in ended)
+    ] or [call.took for call in ended]
     return Seen(
         rate=sum(call.versions for call in counted) / seconds,
-        p50=times[len(times) // 2],
-        p99=times[min(len(times) - 1, len(times) * 99 // 100)],
+        p50=percentile(times, 50),
+        p99=percentile(times, 99),
         retries=retries,
         failed=failed,
     )
+
+
+def percentile(times: list[float], percent: int) -> float:
+    return sorted(times)[len(times) * percent // 100]
 
 
 def pgbench(server: Server, dsn: str, load: Load, seed: int, *options: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.bench import NAMESPACE, Bench, Turn, fill
-from benchmarks.load import Load
+from benchmarks.load import Load, percentile
 from benchmarks.questions.growth import publishing
 from benchmarks.questions.publish import PKGDB, VERSION
 from benchmarks.results import Chart, Column, Table
@@ -154,9 +154,8 @@ async def publish(
         began = time.perf_counter()
         await clients(waiting[at_once:])
         seconds = time.perf_counter() - began
-    times.sort()
     return {
         "rate": publications / seconds,
-        "p50": times[len(times) // 2],
-        "p99": times[len(times) * 99 // 100],
+        "p50": percentile(times, 50),
+        "p99": percentile(times, 99),
     }
