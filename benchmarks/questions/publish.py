@@ -176,8 +176,8 @@ CONTENDERS = [
     Contender("crates_io", "crates.io, default version"),
     Contender("gitlab", "GitLab, lease row"),
 ]
-# One of each kind of lock, and two that have none.
-QUICK = {"floor", "pkgdb", "for_update", "serializable", "nuget_flags", "warehouse", "gitlab"}
+# One of each kind of lock, and one that has none.
+QUICK = {"floor", "pkgdb", "for_update", "serializable", "nuget_flags", "gitlab"}
 CALLED = [Called("pkgdb", title, way) for title, way in wrapper.WAYS.items()]
 
 
