@@ -53,6 +53,8 @@ class Table:
     note: str = ""
     rows: tuple[tuple[str, Value], ...] = ()
     """The order of what is shown; what is not named comes after, as it was measured."""
+    turns_of: str = ""
+    """Another table's id, where this one shows the same turns in another way."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Results:
     measures: list[Measure]
 
     def of(self, table: Table) -> list[Measure]:
-        return [measure for measure in self.measures if measure.table == table.id]
+        shown = table.turns_of or table.id
+        return [measure for measure in self.measures if measure.table == shown]
 
 
 class Journal:

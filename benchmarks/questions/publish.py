@@ -1,7 +1,7 @@
 """Question 1: how fast contenders publish, and how often what they then say is wrong."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -273,7 +273,7 @@ def publish(bench: Bench) -> None:
         turns = [publishing.turn(each, pattern, number) for each, number in places(bench, pattern)]
         bench.rounds_of(table, turns, rounds)
         if pattern == "one":
-            queues(bench, table, turns)
+            bench.journal.table(beside_one_client(bench.journal.results.tables[-1]))
 
     bench.rounds_of(
         Table(
@@ -297,23 +297,16 @@ def publish(bench: Bench) -> None:
     )
 
 
-def queues(bench: Bench, measured: Table, turns: list[Turn]) -> None:
+def beside_one_client(measured: Table) -> Table:
     """The rates of a table once more, beside each contender's own with 1 client."""
-    alone = {turn.series for turn in turns if turn.x == 1}
-    rows = tuple((turn.series, turn.x) for turn in turns if turn.series in alone)
-    table = Table(
+    return replace(
+        measured,
         id=f"{measured.id}-queue",
         title=f"{measured.title}: beside 1 client of the same",
-        series=measured.series,
-        x=measured.x,
         columns=(Column("rate", "versions/s", beside=True), Column("p99", "p99, ms", digits=1)),
+        charts=(),
         first=(None, 1),
         note="The same turns as in the table before. Publishes into one package come one after the "
         "other, whoever makes them: what is lost is the way from one client to the next.",
-        rows=rows,
+        turns_of=measured.id,
     )
-    bench.journal.table(table)
-    for each in bench.journal.results.of(measured):
-        if (each.series, each.x) in rows:
-            values = {column.key: each.values[column.key] for column in table.columns}
-            bench.measure(table, each.round, each.series, each.x, values)

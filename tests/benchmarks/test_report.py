@@ -1,6 +1,7 @@
 """What is measured is what is shown."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def test_medians_spread_counts_and_ratios_within_rounds(journal: Journal) -> Non
     assert (wrong.text, wrong.spread) == ("0", "")
     assert found[0].cell("wrong").text == "5"
     assert found[2].cell("rate").ratio == ""  # the floor was not there
+
+
+def test_a_table_may_show_the_turns_of_another(journal: Journal) -> None:
+    again = replace(TABLE, id="again", first=(None, 1), turns_of=TABLE.id)
+    journal.table(again)
+    found = {(row.series, row.x): row.cell("rate") for row in rows(read(journal.path), again)}
+    assert list(found) == [("floor", 1), ("pkgdb", 1), ("pkgdb", 16)]
+    assert (found["pkgdb", 16].text, found["pkgdb", 16].ratio) == ("10", "0.20")
+    assert len(journal.results.measures) == len(SEEN)
 
 
 class Page(HTMLParser):
