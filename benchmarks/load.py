@@ -79,43 +79,45 @@ def seen(
     times = [
         call.took for call in ended if start <= call.when - call.took / 1000 < start + seconds
     ] or [call.took for call in ended]
+    p50, p99 = percentiles(times)
     return Seen(
         rate=sum(call.versions for call in counted) / seconds,
-        p50=percentile(times, 50),
-        p99=percentile(times, 99),
+        p50=p50,
+        p99=p99,
         retries=retries,
         failed=failed,
     )
 
 
-def percentile(times: list[float], percent: int) -> float:
-    return sorted(times)[len(times) * percent // 100]
+def percentiles(times: list[float]) -> tuple[float, float]:
+    """The 50th and the 99th."""
+    ordered = sorted(times)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
 
 
 def pgbench(server: Server, dsn: str, load: Load, seed: int, *options: str) -> str:
     """Run a load to its end; what pgbench prints."""
-    with tempfile.TemporaryDirectory(prefix="pkgdb-load-") as folder:
-        script = Path(folder, "script.sql")
-        script.write_text(load.script)
+    with command(server, load, seed) as program:
         done = subprocess.run(
-            [*command(server, load, script, seed), *options, dsn],
-            capture_output=True,
-            text=True,
-            check=False,
+            [*program, *options, dsn], capture_output=True, text=True, check=False
         )
     if done.returncode:
         raise SystemExit(f"pgbench failed:\n{load.script}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def command(server: Server, load: Load, script: Path, seed: int) -> list[str]:
-    """pgbench with everything but how long, and where."""
-    return [
-        str(server.binaries() / "pgbench"),
-        *("--no-vacuum", "--protocol=prepared", f"--client={load.clients}"),
-        *(f"--max-tries={load.tries}", f"--random-seed={seed}", f"--file={script}"),
-        *(f"--define={name}={value}" for name, value in load.defined.items()),
-    ]
+@contextmanager
+def command(server: Server, load: Load, seed: int) -> Iterator[list[str]]:
+    """pgbench with everything but how long, and where; its script is there within the block."""
+    with tempfile.TemporaryDirectory(prefix="pkgdb-load-") as folder:
+        script = Path(folder, "script.sql")
+        script.write_text(load.script)
+        yield [
+            str(server.binaries() / "pgbench"),
+            *("--no-vacuum", "--protocol=prepared", f"--client={load.clients}"),
+            *(f"--max-tries={load.tries}", f"--random-seed={seed}", f"--file={script}"),
+            *(f"--define={name}={value}" for name, value in load.defined.items()),
+        ]
 
 
 def lines(path: Path) -> list[str]:
@@ -128,11 +130,9 @@ def beside(server: Server, dsn: str, load: Load | None) -> Iterator[None]:
     if load is None:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="pkgdb-load-") as folder:
-        script = Path(folder, "script.sql")
-        script.write_text(load.script)
+    with command(server, load, seed=1) as program:
         running = subprocess.Popen(
-            [*command(server, load, script, seed=1), "--time=100000", dsn],
+            [*program, "--time=100000", dsn],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

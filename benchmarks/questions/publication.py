@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.bench import NAMESPACE, Bench, Turn, fill
-from benchmarks.load import Load, percentile
+from benchmarks.load import Load, percentiles
 from benchmarks.questions.growth import publishing
 from benchmarks.questions.publish import PKGDB, VERSION
 from benchmarks.results import Chart, Column, Table
@@ -154,8 +154,5 @@ async def publish(
         began = time.perf_counter()
         await clients(waiting[at_once:])
         seconds = time.perf_counter() - began
-    return {
-        "rate": publications / seconds,
-        "p50": percentile(times, 50),
-        "p99": percentile(times, 99),
-    }
+    p50, p99 = percentiles(times)
+    return {"rate": publications / seconds, "p50": p50, "p99": p99}

@@ -169,7 +169,7 @@ def waits(
     )
     bench.say(table.title)
     bench.journal.table(table)
-    for number in range(1 if bench.quick else bench.rounds):
+    for number in range(bench.rounds):
         for clients in (16, 64):
             package = next(unused)
             fill(connection, f"'package-{package}'", "'0.' || n || '.0'", HOT)
