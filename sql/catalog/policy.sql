@@ -155,15 +155,18 @@ create function pkgdb.policy_of(p_repository pkgdb.repository)
 returns jsonb
 language sql
 immutable parallel safe
-return pg_catalog.jsonb_build_object(
-    'reuse', p_repository.reuse,
-    'lookalike_guard', p_repository.lookalike_guard,
-    'immutable', p_repository.immutable,
-    'protected_names', pg_catalog.to_jsonb(p_repository.protected_names),
-    'keep_versions', p_repository.keep_versions,
-    'name_scope', p_repository.name_scope,
-    'validators', p_repository.validators,
-    'upstream', p_repository.upstream);
+set search_path = pg_catalog, pg_temp
+as $$
+    select jsonb_build_object(
+        'reuse', p_repository.reuse,
+        'lookalike_guard', p_repository.lookalike_guard,
+        'immutable', p_repository.immutable,
+        'protected_names', to_jsonb(p_repository.protected_names),
+        'keep_versions', p_repository.keep_versions,
+        'name_scope', p_repository.name_scope,
+        'validators', p_repository.validators,
+        'upstream', p_repository.upstream);
+$$;
 -- The view of repositories calls it in the reader's name.
 grant execute on function pkgdb.policy_of to pkgdb_reader;
 

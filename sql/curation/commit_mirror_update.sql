@@ -95,7 +95,9 @@ create function pkgdb.has_filter(p_update pkgdb.mirror_update)
 returns boolean
 language sql
 immutable parallel safe
-return coalesce(p_update.upstream ->> 'filter', '') <> '';
+as $$
+    select coalesce(p_update.upstream ->> 'filter', '') <> '';
+$$;
 
 -- Lets the filter look at what is staged, once.
 create function pkgdb.filter_update(p_update pkgdb.mirror_update)

@@ -89,6 +89,22 @@ LINTS = {
          where p.pronamespace = 'pkgdb'::regnamespace and p.prosqlbody is null
            and not coalesce(
                 p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)""",
+    # From 15.20 on it keeps columns with a default from being added to the table.
+    "a parsed body that takes the row of a table, alone or in another type": """
+        with recursive holding as (
+            select c.reltype as type from pg_class c
+             where c.relnamespace = 'pkgdb'::regnamespace and c.relkind in ('r', 'p')
+            union
+            select k.type from holding h cross join lateral (
+                select t.typarray from pg_type t where t.oid = h.type and t.typarray <> 0
+                union all select t.oid from pg_type t where t.typbasetype = h.type
+                union all
+                select c.reltype from pg_attribute a join pg_class c on c.oid = a.attrelid
+                 where a.atttypid = h.type) k (type)
+        )
+        select distinct p.oid::regprocedure from pg_proc p
+          join holding h on h.type = any (p.proargtypes::oid[])
+         where p.prosqlbody is not null""",
     "a parsed body that a SET clause keeps from being inlined": """
         select p.oid::regprocedure from pg_proc p
          where p.pronamespace = 'pkgdb'::regnamespace and p.prosqlbody is not null

@@ -1,6 +1,7 @@
 """Dumped here and restored by the newest major version: nothing is lost, and work goes on.
 
-As docs/operations.md says: the roles first, then the database, with the newer programs.
+As docs/operations.md says: the roles first, then the database; each server's own programs, since
+those of 18.6 dump from 15.20 what they cannot restore.
 """
 
 import subprocess
@@ -37,11 +38,11 @@ def run(server: ServerUnderTest, program: str, *options: str, dsn: str) -> None:
     subprocess.run(command, env=libpq_environment(dsn), check=True, stdout=subprocess.DEVNULL)
 
 
-def restore(dsn: str, newest: ServerUnderTest, folder: Path) -> str:
+def restore(server: ServerUnderTest, dsn: str, newest: ServerUnderTest, folder: Path) -> str:
     """What docs/operations.md says, and where it is then."""
     roles, archive = str(folder / "roles.sql"), str(folder / "registry.dump")
-    run(newest, "pg_dumpall", "--roles-only", "--file", roles, dsn=dsn)
-    run(newest, "pg_dump", "--format=custom", "--file", archive, dsn=dsn)
+    run(server, "pg_dumpall", "--roles-only", "--file", roles, dsn=dsn)
+    run(server, "pg_dump", "--format=custom", "--file", archive, dsn=dsn)
     # That the roles of the server itself are there already is no error.
     run(newest, "psql", "-X", "-q", "--file", roles, dsn=newest.root_dsn)
     with psycopg.connect(newest.root_dsn, autocommit=True) as admin:
@@ -61,7 +62,11 @@ def seen(calls: Calls) -> tuple[object, ...]:
 
 
 def test_a_dump_restored_by_the_newest(
-    dsn: str, db: psycopg.Connection, newest: ServerUnderTest, tmp_path: Path
+    server: ServerUnderTest,
+    dsn: str,
+    db: psycopg.Connection,
+    newest: ServerUnderTest,
+    tmp_path: Path,
 ) -> None:
     walk(db, STATE)
     acme = Calls(db).at("acme")
@@ -75,7 +80,7 @@ def test_a_dump_restored_by_the_newest(
     assert content
     assert events
     assert not violations
-    restored = restore(dsn, newest, tmp_path)
+    restored = restore(server, dsn, newest, tmp_path)
 
     migrate.upgrade(restored)  # as any deployment does
     with psycopg.connect(restored, autocommit=True) as connection:

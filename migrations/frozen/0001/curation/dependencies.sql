@@ -225,22 +225,23 @@ begin
 end;
 $$;
 
--- One alternative as people write it: name:architecture (>= 1, << 2).
-create function pkgdb.alternative_text(p_dependency pkgdb.dependency)
+-- One alternative as people write it: name:architecture (>= 1, << 2). Stable, as concat_ws is, which
+-- lets a query take its body in.
+create function pkgdb.alternative_text(
+    p_name text, p_architecture text, p_lower_version text, p_lower_strict boolean,
+    p_upper_version text, p_upper_strict boolean
+)
 returns text
 language sql
-immutable parallel safe
-return p_dependency.name::text || coalesce(':' || p_dependency.architecture, '') || case
-    when p_dependency.lower_version = p_dependency.upper_version
-        and not (p_dependency.lower_strict or p_dependency.upper_strict)
-        then ' (= ' || p_dependency.lower_version || ')'
-    when p_dependency.lower_version is null and p_dependency.upper_version is null then ''
+stable parallel safe
+return p_name || coalesce(':' || p_architecture, '') || case
+    when p_lower_version = p_upper_version and not (p_lower_strict or p_upper_strict)
+        then ' (= ' || p_lower_version || ')'
+    when p_lower_version is null and p_upper_version is null then ''
     else ' (' || pg_catalog.concat_ws(
             ', ',
-            case when p_dependency.lower_strict then '>> ' else '>= ' end
-            || p_dependency.lower_version,
-            case when p_dependency.upper_strict then '<< ' else '<= ' end
-            || p_dependency.upper_version) || ')'
+            case when p_lower_strict then '>> ' else '>= ' end || p_lower_version,
+            case when p_upper_strict then '<< ' else '<= ' end || p_upper_version) || ')'
 end;
 -- The view of dependencies calls it in the reader's name.
 grant execute on function pkgdb.alternative_text to pkgdb_reader;

@@ -34,9 +34,11 @@ create function pkgdb.mirror_ref(
 returns pkgdb.mirror_ref
 language sql
 immutable parallel safe
-return (
-    p_update.update_id, p_fence, p_update.status, p_outcome, p_update.lease_until,
-    p_update.staged, p_update.upstream, p_update.report)::pkgdb.mirror_ref;
+as $$
+    select (
+        p_update.update_id, p_fence, p_update.status, p_outcome, p_update.lease_until,
+        p_update.staged, p_update.upstream, p_update.report)::pkgdb.mirror_ref;
+$$;
 
 -- Ends an open update. Returns the digests of what it brought, to be marked as unneeded, last.
 create function pkgdb.end_update(

@@ -91,11 +91,13 @@ create function pkgdb.item_content(p_item pkgdb.bulk_item)
 returns bytea
 language sql
 immutable parallel safe
-return pg_catalog.sha256(pg_catalog.convert_to(
-    pg_catalog.jsonb_build_array(
-        p_item.name, p_item.version, p_item.metadata, pg_catalog.to_jsonb(p_item.dependencies),
-        (select pg_catalog.jsonb_agg(
-                    pg_catalog.jsonb_build_array(
-                        f.filename, f.sha256, f.size, f.media_type, f.attributes - 'path')
-                    order by f.filename collate "C")
-           from pg_catalog.unnest(p_item.files) f))::text, 'UTF8'));
+as $$
+    select sha256(convert_to(
+        jsonb_build_array(
+            p_item.name, p_item.version, p_item.metadata, to_jsonb(p_item.dependencies),
+            (select jsonb_agg(
+                        jsonb_build_array(
+                            f.filename, f.sha256, f.size, f.media_type, f.attributes - 'path')
+                        order by f.filename collate "C")
+               from unnest(p_item.files) f))::text, 'UTF8'));
+$$;

@@ -61,7 +61,10 @@ begin
        and v.version_id = m.version_id
       cross join lateral (
            select min(a.kind) as kind,
-                  string_agg(pkgdb.alternative_text(a), ' | ' order by a.alternative) as relation
+                  string_agg(
+                      pkgdb.alternative_text(a.name, a.architecture, a.lower_version,
+                                             a.lower_strict, a.upper_version, a.upper_strict),
+                      ' | ' order by a.alternative) as relation
              from pkgdb.dependency a
             where a.namespace = m.namespace and a.registration_id = m.registration_id
               and a.version_id = m.version_id and a.position = u.position) d

@@ -57,7 +57,9 @@ comment on view pkgdb.mirror_updates is
 create view pkgdb.dependencies with (security_barrier) as
 select g.namespace::text, r.name::text as repository, g.ecosystem::text, g.name::text,
        v.version::text, v.variant::text, d.position, d.alternative, d.kind::text,
-       pkgdb.alternative_text(d) as relation, v.registration_id, v.version_id
+       pkgdb.alternative_text(d.name, d.architecture, d.lower_version, d.lower_strict,
+                              d.upper_version, d.upper_strict) as relation,
+       v.registration_id, v.version_id
   from pkgdb.dependency d
   join pkgdb.package_version v
     on v.namespace = d.namespace and v.registration_id = d.registration_id

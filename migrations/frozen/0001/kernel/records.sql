@@ -87,17 +87,21 @@ end;
 $$;
 
 -- Where a repository claims its names of an ecosystem: 0 is the namespace.
+-- The body is a string, as of every function that takes a table's row, alone or in another type:
+-- from PostgreSQL 15.20 on a parsed one keeps columns with a default from being added to the table.
 create function pkgdb.claim_scope_id(p_repository pkgdb.repository, p_ecosystem pkgdb.ecosystem)
 returns bigint
 language sql
 immutable parallel safe
-return case
-    when p_repository.kind = 'mirror' then p_repository.repository_id
-    when p_repository.name_scope = 'namespace' then 0
-    when p_repository.name_scope = 'repository' then p_repository.repository_id
-    when p_ecosystem.claim_scope = 'namespace' then 0
-    else p_repository.repository_id
-end;
+as $$
+    select case
+        when p_repository.kind = 'mirror' then p_repository.repository_id
+        when p_repository.name_scope = 'namespace' then 0
+        when p_repository.name_scope = 'repository' then p_repository.repository_id
+        when p_ecosystem.claim_scope = 'namespace' then 0
+        else p_repository.repository_id
+    end;
+$$;
 
 -- The registration that has a normalised name in the scope where the repository claims it, or null.
 -- It may be another repository's.
@@ -351,9 +355,11 @@ create function pkgdb.unchanged(
 returns pkgdb.version_ref
 language sql
 immutable parallel safe
-return (
-    p_registration.registration_id, p_version.version_id, p_registration.revision, 'unchanged'
-)::pkgdb.version_ref;
+as $$
+    select (
+        p_registration.registration_id, p_version.version_id, p_registration.revision, 'unchanged'
+    )::pkgdb.version_ref;
+$$;
 
 -- The same end for a change of a repository: its revision and its event.
 create function pkgdb.touch_repository(
