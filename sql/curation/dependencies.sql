@@ -225,8 +225,8 @@ begin
 end;
 $$;
 
--- One alternative as people write it: name:architecture (>= 1, << 2). Stable, as concat_ws is, which
--- lets a query take its body in.
+-- One alternative as people write it: name:architecture (>= 1, << 2). Stable, as concat_ws is:
+-- so a query can take its body in.
 create function pkgdb.alternative_text(
     p_name text, p_architecture text, p_lower_version text, p_lower_strict boolean,
     p_upper_version text, p_upper_strict boolean
