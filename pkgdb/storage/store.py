@@ -65,7 +65,7 @@ class StoreError(OSError):
 
 
 class NoObject(StoreError):
-    """Nothing is at a key that should be read, or where somebody else was first just now."""
+    """Nothing is at a key that should be read, or where something was just now."""
 
 
 class WrongObject(StoreError):
@@ -259,14 +259,14 @@ class Store:
             try:
                 await self._write(key, promised, size)
             except AlreadyExistsError:
-                pass
+                if await self._has(key, promised.sha256):
+                    return False
             else:
                 await self._still_mounted()
-                if self._folder is not None:  # and there: it may have been away in between
-                    await obstore.head_async(self._inner, key)
-                return True
-        if await self._has(key, promised.sha256):
-            return False
+                with suppress(FileNotFoundError):
+                    if self._folder is not None:  # it may have been away in between
+                        await obstore.head_async(self._inner, key)
+                    return True
         raise NoObject(f"{self.url}/{key} was there, and is gone")
 
     async def _has(self, key: str, sha256: str) -> bool:

@@ -258,18 +258,26 @@ async def test_an_object_with_other_bytes_gets_out_of_the_way(
     assert await two_stores[0].digest(keys[1]) == file.sha256
 
 
-async def test_an_object_that_was_there_first_and_is_gone(
-    two_stores: Any, publish: Any, make_file: Any, copies: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("first", "where"), [("theirs", 0), ("theirs", 1), ("ours", 0)])
+async def test_an_object_that_was_there_and_is_gone(
+    two_stores: Any,
+    publish: Any,
+    make_file: Any,
+    copies: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    where: int,
 ) -> None:
-    """Somebody else stores the same, and a collector takes it away before it is looked at."""
+    """Somebody stores the same, and a collector takes it away before it is looked at."""
     file, path = make_file()
     write = Store._write
     met: list[str] = []
 
     async def meet(store: Store, key: str, chunks: Any, size: int) -> None:
-        if not met:
+        if not met and store.url == two_stores[where].url:
             met.append(key)
-            await store.put(key, path, file.sha256, file.size)
+            if first == "theirs":
+                await store.put(key, path, file.sha256, file.size)
             try:
                 await write(store, key, chunks, size)
             finally:
