@@ -35,6 +35,17 @@ REPOSITORY = "main"
 PACKAGE = ("generic", "left-pad", "1.0")
 VALIDATOR = "scan"
 PART = 16 << 10
+# The server of the bucket, moto, may answer 500 to who reads what another deletes: it closes the
+# object's file meanwhile.
+RETRY = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=10),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=10),
+        "max_backoff": timedelta(milliseconds=50),
+        "base": 2,
+    },
+}
 
 
 class Interrupted(Exception):
@@ -138,9 +149,9 @@ def act(
     """The life of an actor's process."""
     os.environ.update(setting.environment)
     logging.disable()
-    # Several parts even in small files, and no patience with a store that is away.
+    # Several parts even in small files, and little patience with a store that is away.
     pkgdb.storage.store.PART = PART
-    pkgdb.storage.store._RETRY = {"max_retries": 0}
+    pkgdb.storage.store._RETRY = RETRY
     pkgdb.storage.publisher._LONGEST_PAUSE = 0.05
     try:
         result = Result(asyncio.run(command(setting, Guide(pipe, stops), *arguments)))
